@@ -19,7 +19,7 @@ pub enum Algorithm {
 }
 
 /// One HA1: the binary hash of `username:realm:password`. As good as the password within its realm: never shown.
-#[derive(Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Ha1<const N: usize>(pub [u8; N]);
 
 impl<const N: usize> fmt::Debug for Ha1<N> {
@@ -29,7 +29,7 @@ impl<const N: usize> fmt::Debug for Ha1<N> {
 }
 
 /// The HA1s of one credential, one per algorithm; `None` where a client-computed set left one out.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Ha1Set {
     /// For [`Algorithm::Md5`].
     pub md5: Option<Ha1<16>>,

@@ -3,18 +3,18 @@
 //! Everything works on the bytes as received: an answer is hashed over exactly what the client sent.
 
 mod challenge;
-mod credentials;
+// mod credentials;
 mod digest;
-mod nonce;
-mod replay;
-mod verify;
+// mod nonce;
+// mod replay;
+// mod verify;
 
-pub use challenge::{ChallengeStatus, write_challenge};
-pub use credentials::{DigestAnswer, Qop};
-pub use digest::{Algorithm, Ha1, Ha1Set, ResponseInput};
-pub use nonce::{NONCE_LENGTH, Nonce, NonceId, NonceKeys, NonceState};
-pub use replay::{MemoryReplayWindows, Replay, ReplayWindows};
-pub use verify::{AuthFailure, Verdict, Verifier};
+pub use challenge::ChallengeStatus;
+// pub use credentials::{DigestAnswer, Qop};
+pub use digest::{Algorithm, Ha1, Ha1Set};
+// pub use nonce::{NONCE_LENGTH, Nonce, NonceId, NonceKeys, NonceState};
+// pub use replay::{MemoryReplayWindows, Replay, ReplayWindows};
+// pub use verify::{AuthFailure, Verdict, Verifier};
 
 use uuid::Uuid;
 

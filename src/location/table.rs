@@ -1,0 +1,4 @@
+//! The table.
+/// The table.
+#[derive(Debug)]
+pub struct Location;
