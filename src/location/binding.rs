@@ -49,6 +49,27 @@ pub struct AorRecord {
     pub answered: [Answered; 2],
     /// Whether the store has been told of a change that it has not yet written.
     pub dirty: bool,
+    /// The second for which the sweep has this record on its list; 0 for none.
+    pub(super) scheduled_s: u64,
+}
+
+impl AorRecord {
+    /// When a REGISTER was last answered.
+    pub fn answered_at(&self) -> Option<Timestamp> {
+        self.answered.iter().map(|answered| answered.at).max().filter(|at| *at != Timestamp::default())
+    }
+
+    /// Notes an answered REGISTER in place of the oldest noted one.
+    pub fn note_answered(&mut self, mark: u64, at: Timestamp) {
+        let [newest, oldest] = &mut self.answered;
+        *oldest = std::mem::replace(newest, Answered { mark, at });
+    }
+
+    /// The second in which something about this record changes next: a binding ends, or an empty record has lingered.
+    pub(super) fn next_change_s(&self) -> u64 {
+        let ends = self.bindings.iter().map(|binding| binding.expires_at.secs()).min();
+        ends.unwrap_or_else(|| self.answered_at().unwrap_or_default().secs() + 32)
+    }
 }
 
 /// A binding as stored: [`Binding`] without what only a running process knows.

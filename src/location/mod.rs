@@ -12,6 +12,7 @@ use crate::trunk::TrunkId;
 
 /// An address of record: a user of a trunk. Alias, trunk domain, port and parameters do not count (product rule).
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
+// Hash must stay that of `trunk` then `user`: the table looks records up by a borrowed pair.
 pub struct AddressOfRecord {
     /// The trunk.
     pub trunk: TrunkId,
