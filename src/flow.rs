@@ -113,3 +113,12 @@ impl fmt::Display for Flow {
         write!(f, "{} {}", self.transport, self.peer)
     }
 }
+
+/// What the core asks about the host's own addresses. Implemented by the shell; answers come from memory.
+pub trait LocalRoutes: Send + Sync {
+    /// Whether the address belongs to an interface of this host.
+    fn is_local(&self, ip: IpAddr) -> bool;
+
+    /// The local address from which packets to `peer` leave.
+    fn toward(&self, peer: IpAddr) -> Option<IpAddr>;
+}

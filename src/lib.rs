@@ -26,6 +26,7 @@
 pub mod clock;
 pub mod flow;
 pub mod message;
+pub mod output;
 
 pub mod acl;
 pub mod auth;

@@ -1,10 +1,10 @@
 //! The engine of one shard: bytes and time in, bytes to send out.
 
 mod event;
-mod output;
+
 
 pub use event::{Event, Observer};
-pub use output::{BranchId, Output, Send};
+pub use crate::output::{BranchId, Output, Send};
 
 use crate::clock::Timestamp;
 use crate::flow::{ConnectionId, Flow};

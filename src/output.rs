@@ -1,15 +1,15 @@
-//! What the engine wants sent, in one reused buffer.
+//! What the core wants sent, in one reused buffer.
 
 use std::ops::Range;
 
 use crate::flow::Flow;
 
-/// Identifies the client branch that a sent message belongs to, so that a failure to send can be reported back.
+/// Identifies a client transaction, so that a failure to send can be reported back to it.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct BranchId {
     /// Slot of the client transaction.
     pub index: u32,
-    /// Guards against a slot that was used again.
+    /// Random; tells the slot's present owner from earlier ones, and cannot be guessed from outside.
     pub serial: u64,
 }
 
@@ -18,7 +18,7 @@ pub struct BranchId {
 pub struct Send {
     /// The way it goes. A stream without connection is to be opened to `flow.peer`.
     pub flow: Flow,
-    /// The branch to fail when it cannot be sent; `None` for responses.
+    /// The branch to fail when it cannot be sent; `None` for responses and for ACK.
     pub branch: Option<BranchId>,
     range: Range<usize>,
 }

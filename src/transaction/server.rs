@@ -1,0 +1,168 @@
+//! Server transactions: requests that came to us.
+
+use crate::clock::Timestamp;
+use crate::flow::Flow;
+use crate::output::Output;
+
+use super::server_invite::{self, ServerInvite};
+use super::server_non_invite::{self, ServerNonInvite};
+use super::{Expired, Kind, Owner, ServerKey, Timer, Transactions};
+
+/// Identifies a server transaction.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct ServerId {
+    index: u32,
+    serial: u64,
+}
+
+#[derive(Debug)]
+enum Machine {
+    Invite(ServerInvite),
+    NonInvite(ServerNonInvite),
+}
+
+/// A server transaction.
+#[derive(Debug)]
+pub struct Server {
+    serial: u64,
+    key: ServerKey,
+    /// The way responses go.
+    flow: Flow,
+    machine: Machine,
+    /// What a retransmitted request gets again; empty while there is nothing to repeat.
+    last_response: Vec<u8>,
+    /// The proxy's response context, if the request was forwarded.
+    context: Option<u32>,
+}
+
+impl Transactions {
+    /// The transaction that a request belongs to.
+    pub fn find(&self, key: ServerKey) -> Option<ServerId> {
+        self.by_key.get(&key).copied()
+    }
+
+    fn server(&self, id: ServerId) -> Option<&Server> {
+        self.servers.get(id.index as usize).filter(|server| server.serial == id.serial)
+    }
+
+    fn server_mut(&mut self, id: ServerId) -> Option<&mut Server> {
+        self.servers.get_mut(id.index as usize).filter(|server| server.serial == id.serial)
+    }
+
+    /// Opens a transaction for a request whose responses go to `flow`; `None` when there are too many already.
+    pub fn open_server(&mut self, key: ServerKey, kind: Kind, flow: Flow) -> Option<ServerId> {
+        if self.servers.len() >= self.limit {
+            return None;
+        }
+        self.next_server += 1;
+        let serial = self.next_server;
+        let reliable = flow.transport.is_reliable();
+        let machine = match kind {
+            Kind::Invite => Machine::Invite(ServerInvite::start(reliable)),
+            Kind::NonInvite => Machine::NonInvite(ServerNonInvite::start(reliable)),
+        };
+        let index = self.servers.insert(Server { serial, key, flow, machine, last_response: Vec::new(), context: None });
+        let id = ServerId { index: u32::try_from(index).ok()?, serial };
+        self.by_key.insert(key, id);
+        Some(id)
+    }
+
+    /// Notes the response context of a transaction.
+    pub fn set_context(&mut self, id: ServerId, context: u32) {
+        if let Some(server) = self.server_mut(id) {
+            server.context = Some(context);
+        }
+    }
+
+    /// The response context of a transaction.
+    pub fn context(&self, id: ServerId) -> Option<u32> {
+        self.server(id)?.context
+    }
+
+    /// Sends a response that `write` composes, if the transaction's state allows one of that status.
+    pub fn respond(
+        &mut self,
+        id: ServerId,
+        status: u16,
+        now: Timestamp,
+        out: &mut Output,
+        write: impl FnOnce(&mut Vec<u8>),
+    ) -> bool {
+        let Some(server) = self.server_mut(id) else { return false };
+        let (timers, repeats) = match &mut server.machine {
+            Machine::Invite(machine) => (machine.respond(status), !(200..300).contains(&status)),
+            Machine::NonInvite(machine) => (machine.respond(status), true),
+        };
+        let Some(timers) = timers else { return false };
+        let sent = out.push(server.flow, None, write);
+        server.last_response.clear();
+        if repeats && !server.flow.transport.is_reliable() {
+            server.last_response.extend_from_slice(sent);
+        } else {
+            server.last_response.shrink_to_fit();
+        }
+        self.start_timers(Owner::Server(id), timers, now);
+        true
+    }
+
+    /// The request has come again: repeats the last response where the state says so.
+    pub fn retransmission(&mut self, id: ServerId, out: &mut Output) {
+        let Some(server) = self.server(id) else { return };
+        let again = match &server.machine {
+            Machine::Invite(machine) => machine.retransmission() == server_invite::Act::Retransmit,
+            Machine::NonInvite(machine) => machine.retransmission() == server_non_invite::Act::Retransmit,
+        };
+        if again {
+            server.repeat(out);
+        }
+    }
+
+    /// An ACK for this INVITE has come.
+    pub fn acknowledged(&mut self, id: ServerId, now: Timestamp) {
+        let Some(Server { machine: Machine::Invite(machine), .. }) = self.server_mut(id) else { return };
+        let step = machine.acknowledged();
+        self.start_timers(Owner::Server(id), step.start, now);
+    }
+
+    /// Forgets a transaction without a word (RFC 4320 §4.2: a non-INVITE that nobody answered).
+    pub fn forget_server(&mut self, id: ServerId) {
+        if self.server(id).is_some() {
+            let server = self.servers.remove(id.index as usize);
+            self.by_key.remove(&server.key);
+        }
+    }
+
+    pub(super) fn server_timer(&mut self, id: ServerId, timer: Timer, now: Timestamp, out: &mut Output) -> Option<Expired> {
+        let server = self.server_mut(id)?;
+        let ended = match &mut server.machine {
+            Machine::Invite(machine) => {
+                let step = machine.timer(timer);
+                match step.act {
+                    server_invite::Act::Nothing => None,
+                    server_invite::Act::Retransmit => {
+                        server.repeat(out);
+                        self.start_timers(Owner::Server(id), step.start, now);
+                        None
+                    }
+                    server_invite::Act::NotAcknowledged => Some(Expired::NotAcknowledged(id)),
+                    server_invite::Act::Ended => Some(Expired::ServerEnded(id)),
+                }
+            }
+            Machine::NonInvite(machine) => {
+                (machine.timer(timer).act == server_non_invite::Act::Ended).then_some(Expired::ServerEnded(id))
+            }
+        };
+        if ended.is_some() {
+            self.forget_server(id);
+        }
+        ended
+    }
+}
+
+impl Server {
+    fn repeat(&self, out: &mut Output) {
+        if !self.last_response.is_empty() {
+            out.push(self.flow, None, |bytes| bytes.extend_from_slice(&self.last_response));
+        }
+    }
+}
