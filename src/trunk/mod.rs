@@ -3,8 +3,10 @@
 //! Which trunk a request belongs to is decided by [`Directory`]; nothing here looks at From or To.
 
 mod directory;
+mod interfaces;
 
 pub use directory::{Directory, DirectoryError};
+pub use interfaces::{Advertised, Alias, Interfaces};
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
