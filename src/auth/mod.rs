@@ -3,18 +3,20 @@
 //! Everything works on the bytes as received: an answer is hashed over exactly what the client sent.
 
 mod challenge;
-// mod credentials;
+mod credentials;
 mod digest;
-// mod nonce;
-// mod replay;
-// mod verify;
+mod nonce;
+mod replay;
+mod settings;
+mod verify;
 
-pub use challenge::ChallengeStatus;
-// pub use credentials::{DigestAnswer, Qop};
-pub use digest::{Algorithm, Ha1, Ha1Set};
-// pub use nonce::{NONCE_LENGTH, Nonce, NonceId, NonceKeys, NonceState};
-// pub use replay::{MemoryReplayWindows, Replay, ReplayWindows};
-// pub use verify::{AuthFailure, Verdict, Verifier};
+pub use challenge::{ChallengeStatus, write_challenge};
+pub use credentials::{DigestAnswer, Malformed, NonceCount, Quoted};
+pub use digest::{Algorithm, Ha1, Ha1Set, HexDigest, QopInput, ResponseInput, response};
+pub use nonce::{NONCE_LENGTH, Nonce, NonceId, NonceKeys, NonceState};
+pub use replay::{MemoryReplayWindows, Replay, ReplayWindows};
+pub use settings::Settings;
+pub use verify::{AuthFailure, Verdict, Verifier};
 
 use uuid::Uuid;
 

@@ -1,0 +1,12 @@
+//! Conformance to the RFCs, one module per section.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    reason = "a test fails by panicking, also in the functions it shares with others, and says why it skips"
+)]
+
+mod rfc7616_digest_vectors;
