@@ -31,6 +31,7 @@ pub mod output;
 pub mod acl;
 pub mod auth;
 pub mod dialog;
+pub mod event;
 pub mod limits;
 pub mod location;
 pub mod transaction;

@@ -40,3 +40,22 @@ pub trait CredentialSource: Send + Sync {
     /// The credential `username` (case-sensitive) of the account `auth_id`.
     fn credential(&self, auth_id: &str, username: &[u8]) -> Option<Credential>;
 }
+
+/// Whom the gate has let in. Only `engine::pipeline` makes one; registrar and proxy take nothing else.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Admitted {
+    /// By a right digest answer of this credential.
+    ByCredential(Uuid),
+    /// By its address alone: the trunk itself is its identity.
+    ByAddress,
+}
+
+impl Admitted {
+    /// The credential, if it was one.
+    pub const fn credential(self) -> Option<Uuid> {
+        match self {
+            Self::ByCredential(id) => Some(id),
+            Self::ByAddress => None,
+        }
+    }
+}

@@ -1,9 +1,9 @@
 //! The engine of one shard: bytes and time in, bytes to send out.
 
-mod event;
 
 
-pub use event::{Event, Observer};
+
+pub use crate::event::{Event, Observer};
 pub use crate::output::{BranchId, Output, Send};
 
 use crate::clock::Timestamp;

@@ -1,1 +1,287 @@
-//! To come.
+//! The registrar: REGISTER in, bindings changed, 200 out (RFC 3261 §10.3). Verbs only; the bindings live in `location`.
+//!
+//! It accepts an [`Admitted`] sender only: who has not passed the gate cannot be handed in here.
+
+mod reply;
+mod settings;
+mod wanted;
+
+pub use settings::Settings;
+pub use wanted::{Wanted, WantedContacts};
+
+use std::sync::Arc;
+
+use smallvec::SmallVec;
+
+use crate::auth::Admitted;
+use crate::clock::Timestamp;
+use crate::event::{Event, Gone, Observer};
+use crate::flow::Flow;
+use crate::location::{AddressOfRecord, AorRecord, Binding, Location};
+use crate::message::{Name, Request, Uri, second_reader};
+use crate::transaction::T1_64;
+use crate::trunk::TrunkId;
+
+/// Why a REGISTER is refused.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Rejection {
+    /// 400, 403 or 423.
+    pub status: u16,
+    /// Reason phrase: what is wrong.
+    pub reason: &'static str,
+    /// For 423 (RFC 3261 §20.23), in seconds.
+    pub min_expires_s: Option<u32>,
+}
+
+impl Rejection {
+    const fn bad(reason: &'static str) -> Self {
+        Self { status: 400, reason, min_expires_s: None }
+    }
+}
+
+/// What the location service already knows about a REGISTER.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Look {
+    /// It was answered with 200 less than 32 s ago: this is a retransmission.
+    pub answered: bool,
+    /// It repeats a binding as it is, over the same flow: only the expiry moves.
+    pub unchanged: bool,
+}
+
+/// A REGISTER whose sender has been admitted.
+#[derive(Debug)]
+pub struct Registration<'r, 'a> {
+    /// The request.
+    pub request: &'r Request<'a>,
+    /// The way it came.
+    pub flow: &'r Flow,
+    /// Trunk of the address of record.
+    pub trunk: TrunkId,
+    /// User of the address of record.
+    pub user: &'r str,
+    /// Who asks.
+    pub admitted: Admitted,
+    /// Keyed hash over peer, branch, Call-ID, CSeq and digest response: what makes a retransmission one.
+    pub mark: u64,
+    /// The contacts it names.
+    pub contacts: WantedContacts<'a>,
+}
+
+impl Registration<'_, '_> {
+    /// What is known of this REGISTER already. Changes nothing.
+    pub fn look(&self, location: &Location, now: Timestamp) -> Look {
+        let look = |record: &AorRecord| Look {
+            answered: record.answered.iter().any(|seen| seen.mark == self.mark && now.since(seen.at) < T1_64),
+            unchanged: self.unchanged_in(record).is_some(),
+        };
+        location.read(self.trunk, self.user, look).unwrap_or_default()
+    }
+
+    /// The place of the one binding that this REGISTER repeats.
+    fn unchanged_in(&self, record: &AorRecord) -> Option<usize> {
+        let WantedContacts::Some(contacts) = &self.contacts else { return None };
+        let [wanted] = contacts.as_slice() else { return None };
+        record.bindings.iter().position(|binding| {
+            *binding.contact == *wanted.uri.raw
+                && binding.flow == *self.flow
+                && *binding.call_id == *self.request.call_id
+                && binding.cseq < self.request.cseq
+                && wanted.expires_s != Some(0)
+        })
+    }
+
+    /// Answers a retransmission: the bindings as they are now.
+    pub fn answer_again(&self, location: &Location, now: Timestamp, out: &mut Vec<u8>) {
+        let written = location.read(self.trunk, self.user, |record| reply::write(self, record, now, out));
+        if written.is_none() {
+            reply::write(self, &AorRecord::default(), now, out);
+        }
+    }
+
+    /// Changes the bindings and writes the 200 to `out`; all of it or nothing (RFC 3261 §10.3 step 8).
+    ///
+    /// # Errors
+    /// A [`Rejection`], with `out` untouched.
+    pub fn apply(
+        &self,
+        look: Look,
+        location: &Location,
+        settings: &Settings,
+        now: Timestamp,
+        observer: &mut dyn Observer,
+        out: &mut Vec<u8>,
+    ) -> Result<(), Rejection> {
+        let second = if look.unchanged { None } else { self.second_reading(observer) };
+        let header_expires = match &second {
+            Some(second) if second.expires.is_some() => second.expires,
+            _ => self.contacts_header_expires(),
+        };
+        let user_agent = second.as_ref().and_then(|second| second.user_agent.as_deref());
+        location.update(self.trunk, self.user, |record| {
+            let result = self.change(record, header_expires, user_agent, settings, now, observer);
+            let changed = match &result {
+                Ok(changed) => {
+                    record.note_answered(self.mark, now);
+                    reply::write(self, record, now, out);
+                    *changed
+                }
+                Err(_) => false,
+            };
+            (result.map(|_| ()), changed)
+        })
+    }
+
+    fn contacts_header_expires(&self) -> Option<u32> {
+        self.request.head.get(Name::Expires).and_then(wanted::expires)
+    }
+
+    /// The fields as rsip reads them, held against ours.
+    fn second_reading(&self, observer: &mut dyn Observer) -> Option<second_reader::SecondReading> {
+        let Ok(second) = second_reader::read(self.request.head.bytes()) else {
+            observer.observe(&Event::SecondReaderRefused);
+            return None;
+        };
+        let differs = |field| Event::SecondReaderDiffered { field };
+        if second.call_id.as_deref().is_some_and(|id| id.as_bytes() != self.request.call_id) {
+            observer.observe(&differs("Call-ID"));
+        } else if second.cseq.is_some_and(|cseq| cseq != self.request.cseq) {
+            observer.observe(&differs("CSeq"));
+        } else if second.expires.is_some() && second.expires != self.contacts_header_expires() {
+            observer.observe(&differs("Expires"));
+        } else {
+            observer.observe(&Event::SecondReaderAgreed);
+        }
+        Some(second)
+    }
+
+    /// RFC 3261 §10.3 steps 6 to 8 on a copy that replaces the record's bindings only when all of it went well.
+    fn change(
+        &self,
+        record: &mut AorRecord,
+        header_expires: Option<u32>,
+        user_agent: Option<&str>,
+        settings: &Settings,
+        now: Timestamp,
+        observer: &mut dyn Observer,
+    ) -> Result<bool, Rejection> {
+        let contacts = match &self.contacts {
+            WantedContacts::None => return Ok(false),
+            WantedContacts::All => return self.remove_all(record, header_expires, observer),
+            WantedContacts::Some(contacts) => contacts,
+        };
+        if let (Some(at), [wanted]) = (self.unchanged_in(record), contacts.as_slice()) {
+            let lifetime_s = settings.lifetime_s(wanted.expires_s.or(header_expires))?;
+            if let Some(binding) = record.bindings.get_mut(at) {
+                binding.cseq = self.request.cseq;
+                binding.q = wanted.q;
+                binding.expires_at = now + std::time::Duration::from_secs(u64::from(lifetime_s));
+            }
+            return Ok(true);
+        }
+        let mut bindings: SmallVec<[Binding; 1]> =
+            record.bindings.iter().filter(|binding| binding.expires_at > now).cloned().collect();
+        let mut touched = SmallVec::<[(Box<[u8]>, bool); 2]>::new();
+        for wanted in contacts {
+            self.bind(&mut bindings, wanted, header_expires, user_agent, settings, now, &mut touched)?;
+        }
+        if bindings.len() > settings.max_contacts {
+            return Err(Rejection { status: 403, reason: "Too Many Contacts", min_expires_s: None });
+        }
+        let before = std::mem::replace(&mut record.bindings, bindings);
+        self.tell(&before, record, &touched, observer);
+        Ok(true)
+    }
+
+    /// One contact of step 7.
+    #[expect(clippy::too_many_arguments, reason = "one step of a loop, split off to be read by itself")]
+    fn bind(
+        &self,
+        bindings: &mut SmallVec<[Binding; 1]>,
+        wanted: &Wanted<'_>,
+        header_expires: Option<u32>,
+        user_agent: Option<&str>,
+        settings: &Settings,
+        now: Timestamp,
+        touched: &mut SmallVec<[(Box<[u8]>, bool); 2]>,
+    ) -> Result<(), Rejection> {
+        let lifetime_s = settings.lifetime_s(wanted.expires_s.or(header_expires))?;
+        let same = |binding: &Binding| {
+            *binding.contact == *wanted.uri.raw || Uri::parse(&binding.contact).is_some_and(|uri| uri.equals(&wanted.uri))
+        };
+        let present = bindings.iter().position(same);
+        if let Some(binding) = present.and_then(|at| bindings.get(at))
+            && *binding.call_id == *self.request.call_id
+            && binding.cseq >= self.request.cseq
+        {
+            return Err(Rejection::bad("CSeq Not Higher Than Before"));
+        }
+        if lifetime_s == 0 {
+            if let Some(at) = present {
+                bindings.remove(at);
+            }
+            return Ok(());
+        }
+        let binding = Binding {
+            contact: wanted.uri.raw.into(),
+            flow: *self.flow,
+            call_id: self.request.call_id.into(),
+            cseq: self.request.cseq,
+            expires_at: now + std::time::Duration::from_secs(u64::from(lifetime_s)),
+            q: wanted.q,
+            credential: self.admitted.credential(),
+            user_agent: self.user_agent(user_agent),
+        };
+        let moved = present.and_then(|at| bindings.get(at)).is_none_or(|old| old.flow != binding.flow);
+        touched.push((binding.contact.clone(), moved));
+        match present.and_then(|at| bindings.get_mut(at)) {
+            Some(old) => *old = binding,
+            None => bindings.push(binding),
+        }
+        Ok(())
+    }
+
+    fn user_agent(&self, second: Option<&str>) -> Arc<str> {
+        const LONGEST: usize = 64;
+        let own = || self.request.head.get(Name::UserAgent).map(String::from_utf8_lossy).unwrap_or_default();
+        let text = second.map_or_else(own, Into::into);
+        text.chars().filter(|letter| !letter.is_control()).take(LONGEST).collect::<String>().into()
+    }
+
+    /// Step 6: `Contact: *` removes every binding, unless one was made by a later request of the same call.
+    fn remove_all(
+        &self,
+        record: &mut AorRecord,
+        header_expires: Option<u32>,
+        observer: &mut dyn Observer,
+    ) -> Result<bool, Rejection> {
+        if header_expires != Some(0) {
+            return Err(Rejection::bad("Contact * Without Expires 0"));
+        }
+        let late = |binding: &Binding| *binding.call_id == *self.request.call_id && binding.cseq >= self.request.cseq;
+        if record.bindings.iter().any(late) {
+            return Err(Rejection::bad("CSeq Not Higher Than Before"));
+        }
+        let before = std::mem::take(&mut record.bindings);
+        self.tell(&before, record, &[], observer);
+        Ok(!before.is_empty())
+    }
+
+    /// Reports what has changed between `before` and the record.
+    fn tell(&self, before: &[Binding], record: &AorRecord, touched: &[(Box<[u8]>, bool)], observer: &mut dyn Observer) {
+        let aor = AddressOfRecord { trunk: self.trunk, user: self.user.into() };
+        for binding in &record.bindings {
+            if touched.iter().any(|(contact, moved)| *moved && *contact == binding.contact) {
+                observer.observe(&Event::Registered { aor: &aor, binding });
+            }
+        }
+        let stays = |old: &Binding| {
+            record.bindings.iter().any(|new| new.contact == old.contact)
+                || touched.iter().any(|(contact, _)| {
+                    matches!((Uri::parse(contact), Uri::parse(&old.contact)), (Some(one), Some(two)) if one.equals(&two))
+                })
+        };
+        for binding in before.iter().filter(|old| !stays(old)) {
+            observer.observe(&Event::Unregistered { aor: &aor, binding, gone: Gone::Removed });
+        }
+    }
+}

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use ipnet::IpNet;
 
-use crate::acl::Verdict;
+use crate::acl::{Acl, Rule, Verdict};
 
 use super::{Trunk, TrunkId};
 
@@ -47,7 +47,7 @@ impl Directory {
             by_short_id.insert(trunk.id.short(), trunk.clone());
             if trunk.select_by_source {
                 for other in &by_source {
-                    if let Some(net) = overlap(trunk.acl.allowed_nets(), other.acl.allowed_nets()) {
+                    if let Some(net) = overlap(&trunk.acl, &other.acl) {
                         return Err(DirectoryError::SourceOverlap(other.name.to_string(), trunk.name.to_string(), net));
                     }
                 }
@@ -96,6 +96,8 @@ impl Directory {
     }
 }
 
-fn overlap(one: impl Iterator<Item = IpNet>, two: impl Iterator<Item = IpNet> + Clone) -> Option<IpNet> {
-    one.into_iter().find_map(|net| two.clone().find(|other| net.contains(other) || other.contains(&net)).map(|_| net))
+fn overlap(one: &Acl, two: &Acl) -> Option<IpNet> {
+    let allowed = |acl: &Acl| acl.entries().filter(|entry| entry.rule == Rule::Allow).map(|entry| entry.net).collect::<Vec<_>>();
+    let other = allowed(two);
+    allowed(one).into_iter().find(|net| other.iter().any(|there| net.contains(there) || there.contains(net)))
 }

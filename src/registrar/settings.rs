@@ -1,0 +1,35 @@
+//! What a registrar may be told.
+
+use super::Rejection;
+
+/// Limits on bindings.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Settings {
+    /// Shortest lifetime granted, in seconds; a shorter wish gets 423.
+    pub min_expires_s: u32,
+    /// Lifetime of a contact that wishes none, in seconds.
+    pub default_expires_s: u32,
+    /// Longest lifetime granted, in seconds; a longer wish is cut to it.
+    pub max_expires_s: u32,
+    /// Most bindings of one address of record.
+    pub max_contacts: usize,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self { min_expires_s: 60, default_expires_s: 3600, max_expires_s: 7200, max_contacts: 10 }
+    }
+}
+
+impl Settings {
+    /// The lifetime granted for a wish, in seconds; 0 removes (RFC 3261 §10.3 step 7).
+    pub(super) fn lifetime_s(&self, wish_s: Option<u32>) -> Result<u32, Rejection> {
+        match wish_s.unwrap_or(self.default_expires_s) {
+            0 => Ok(0),
+            wish if wish < self.min_expires_s => {
+                Err(Rejection { status: 423, reason: "Interval Too Brief", min_expires_s: Some(self.min_expires_s) })
+            }
+            wish => Ok(wish.min(self.max_expires_s)),
+        }
+    }
+}
