@@ -121,4 +121,7 @@ pub trait LocalRoutes: Send + Sync {
 
     /// The local address from which packets to `peer` leave.
     fn toward(&self, peer: IpAddr) -> Option<IpAddr>;
+
+    /// Whether that stream is still open.
+    fn is_open(&self, connection: ConnectionId) -> bool;
 }

@@ -16,7 +16,7 @@ mod uri;
 mod via;
 
 pub use address::Address;
-pub use compose::{Reply, copy_fields, end_without_body, reason_phrase, write_status_line};
+pub use compose::{Reply, copy_fields, end_without_body, reason_phrase, write_status_line, write_topmost_via};
 pub use head::{Broken, Field, Head, MAX_FIELDS, unfold};
 pub use lex::Params;
 pub use name::Name;

@@ -102,6 +102,14 @@ impl Transactions {
         }
     }
 
+    /// Ends Timer C after `span` at the latest.
+    pub fn ring_no_longer_than(&mut self, id: BranchId, now: Timestamp, span: Duration) {
+        let Some(client) = self.client_mut(id) else { return };
+        client.rings_until = now + span;
+        // The running timer may be later than that; the one that comes first decides.
+        self.start_timers(Owner::Client(id), [Some((Timer::C, span)), None], now);
+    }
+
     /// The request of a branch as it was sent.
     pub fn sent_request(&self, id: BranchId) -> Option<(&[u8], Flow)> {
         self.client(id).map(|client| (client.request.as_slice(), client.flow))

@@ -58,10 +58,10 @@ pub enum Expired {
     TimedOut(BranchId),
     /// Timer C: an INVITE has rung for too long.
     RingsTooLong(BranchId),
-    /// A server transaction is gone.
-    ServerEnded(ServerId),
+    /// A server transaction is gone; its response context had that number.
+    ServerEnded(ServerId, Option<u32>),
     /// A final response to INVITE was never acknowledged; its server transaction is gone.
-    NotAcknowledged(ServerId),
+    NotAcknowledged(ServerId, Option<u32>),
 }
 
 /// The transactions of one shard.

@@ -134,6 +134,7 @@ impl Transactions {
 
     pub(super) fn server_timer(&mut self, id: ServerId, timer: Timer, now: Timestamp, out: &mut Output) -> Option<Expired> {
         let server = self.server_mut(id)?;
+        let context = server.context;
         let ended = match &mut server.machine {
             Machine::Invite(machine) => {
                 let step = machine.timer(timer);
@@ -144,12 +145,12 @@ impl Transactions {
                         self.start_timers(Owner::Server(id), step.start, now);
                         None
                     }
-                    server_invite::Act::NotAcknowledged => Some(Expired::NotAcknowledged(id)),
-                    server_invite::Act::Ended => Some(Expired::ServerEnded(id)),
+                    server_invite::Act::NotAcknowledged => Some(Expired::NotAcknowledged(id, context)),
+                    server_invite::Act::Ended => Some(Expired::ServerEnded(id, context)),
                 }
             }
             Machine::NonInvite(machine) => {
-                (machine.timer(timer).act == server_non_invite::Act::Ended).then_some(Expired::ServerEnded(id))
+                (machine.timer(timer).act == server_non_invite::Act::Ended).then_some(Expired::ServerEnded(id, context))
             }
         };
         if ended.is_some() {
