@@ -1,13 +1,30 @@
 //! The engine of one shard: bytes and time in, bytes to send out.
+//!
+//! [`Engine`] owns the transactions and the proxy of its shard, and decides on each message in the order that
+//! `pipeline` shows. What all shards need is in [`Shared`].
 
-
-
+mod gate;
+mod pipeline;
+mod shared;
+mod turn;
 
 pub use crate::event::{Event, Observer};
 pub use crate::output::{BranchId, Output, Send};
+pub use shared::{Secrets, Shared};
+
+use std::sync::Arc;
+
+use rand::SeedableRng;
+use rand::rngs::StdRng;
 
 use crate::clock::Timestamp;
-use crate::flow::{ConnectionId, Flow};
+use crate::event::{Outcome, Subject};
+use crate::flow::{Flow, Transport};
+use crate::message::{Head, Request, Response, StartLine, unfold};
+use crate::proxy::Proxy;
+use crate::transaction::Transactions;
+
+use turn::Scene;
 
 /// Whether a message was dealt with here.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -20,10 +37,31 @@ pub enum Disposition {
 }
 
 /// The packet path of one shard. One thread owns it.
-#[derive(Debug)]
-pub struct Engine {}
+pub struct Engine {
+    shared: Arc<Shared>,
+    shard: u8,
+    transactions: Transactions,
+    proxy: Proxy,
+    rng: StdRng,
+    told: Vec<crate::transaction::Expired>,
+    scratch: Vec<u8>,
+}
+
+impl std::fmt::Debug for Engine {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Engine").field("shard", &self.shard).field("transactions", &self.transactions.counts()).finish_non_exhaustive()
+    }
+}
 
 impl Engine {
+    /// The engine of shard number `shard`. `seed` must be random: branches and tags are drawn from it.
+    pub fn new(shared: Arc<Shared>, shard: u8, seed: [u8; 32], now: Timestamp) -> Self {
+        let transactions = Transactions::new(shared.max_transactions, now);
+        let proxy = Proxy::new(shared.proxy.clone(), shard);
+        let rng = StdRng::from_seed(seed);
+        Self { shared, shard, transactions, proxy, rng, told: Vec::new(), scratch: Vec::new() }
+    }
+
     /// Takes one whole message: a datagram, or one framed message of a stream. Line folding is undone in place.
     pub fn receive(
         &mut self,
@@ -33,33 +71,103 @@ impl Engine {
         observer: &mut dyn Observer,
         out: &mut Output,
     ) -> Disposition {
-        let _ = (bytes, flow, now, observer, out);
-        Disposition::Done
+        if Head::read(bytes).is_err() {
+            unfold(bytes);
+        }
+        let mut scene = Scene { now, out, observer };
+        let Ok(head) = Head::read(bytes) else {
+            return tell(Outcome::Unreadable, &flow, Subject::default(), &mut scene);
+        };
+        match StartLine::parse(head.start_line()) {
+            Some(StartLine::Response { .. }) => self.take_response(head, flow, &mut scene),
+            Some(StartLine::Request { .. }) | None => self.take_request(head, &flow, &mut scene),
+        }
+    }
+
+    fn take_request(&mut self, head: Head<'_>, flow: &Flow, scene: &mut Scene<'_>) -> Disposition {
+        match Request::parse(head, flow.transport == Transport::Tcp) {
+            Err((malformed, head)) => {
+                let outcome = self.refuse_malformed(&head, malformed, flow, scene);
+                tell(outcome, flow, Subject::default(), scene)
+            }
+            Ok(request) => {
+                let outcome = self.decide(&request, flow, scene);
+                tell(outcome, flow, subject_of(&request), scene)
+            }
+        }
+    }
+
+    fn take_response(&mut self, head: Head<'_>, flow: Flow, scene: &mut Scene<'_>) -> Disposition {
+        let Some(response) = Response::parse(head) else {
+            return tell(Outcome::Unreadable, &flow, Subject::default(), scene);
+        };
+        let subject = Subject { method: response.cseq_method, name: b"", call_id: response.call_id };
+        match Proxy::owner(&response) {
+            None => tell(Outcome::StrayResponse, &flow, subject, scene),
+            Some((shard, _)) if shard != self.shard => {
+                let _ = tell(Outcome::HandedOver, &flow, subject, scene);
+                Disposition::HandOver(shard)
+            }
+            Some((_, branch)) => {
+                let (proxy, mut turn) = self.proxy_turn(scene);
+                proxy.response(&response, branch, &flow, &mut turn);
+                Disposition::Done
+            }
+        }
     }
 
     /// Does what has become due. Called at or after [`Engine::next_timeout`].
     pub fn expire(&mut self, now: Timestamp, observer: &mut dyn Observer, out: &mut Output) {
-        let _ = (now, observer, out);
+        let mut told = std::mem::take(&mut self.told);
+        self.transactions.expire(now, out, &mut told);
+        let mut scene = Scene { now, out, observer };
+        for expired in told.drain(..) {
+            let (proxy, mut turn) = self.proxy_turn(&mut scene);
+            proxy.expired(expired, &mut turn);
+        }
+        self.told = told;
     }
 
     /// When [`Engine::expire`] is to be called next, to within the timer wheel's 10 ms; `None` while no timer runs.
     pub fn next_timeout(&self) -> Option<Timestamp> {
-        None
+        self.transactions.next_timeout()
     }
 
     /// A message could not be sent: its branch fails as with a transport error (RFC 3261 §17.1.4).
     pub fn send_failed(&mut self, branch: BranchId, now: Timestamp, observer: &mut dyn Observer, out: &mut Output) {
-        let _ = (branch, now, observer, out);
+        let mut scene = Scene { now, out, observer };
+        let (proxy, mut turn) = self.proxy_turn(&mut scene);
+        proxy.send_failed(branch, &mut turn);
     }
 
-    /// A stream has closed: what is sent on it from now on goes elsewhere.
-    pub fn connection_closed(
-        &mut self,
-        connection: ConnectionId,
-        now: Timestamp,
-        observer: &mut dyn Observer,
-        out: &mut Output,
-    ) {
-        let _ = (connection, now, observer, out);
+    /// Live server transactions, client transactions, response contexts and timers: all zero when nothing is going on.
+    pub fn load(&self) -> Load {
+        let (server_transactions, client_transactions) = self.transactions.counts();
+        Load { server_transactions, client_transactions, contexts: self.proxy.contexts(), timers: self.transactions.timers() }
     }
+}
+
+/// What an engine holds at the moment.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Load {
+    /// Server transactions.
+    pub server_transactions: usize,
+    /// Client transactions.
+    pub client_transactions: usize,
+    /// Response contexts of the proxy.
+    pub contexts: usize,
+    /// Timers that have not fired yet, those included that will find nothing to do.
+    pub timers: usize,
+}
+
+fn tell(outcome: Outcome, flow: &Flow, subject: Subject<'_>, scene: &mut Scene<'_>) -> Disposition {
+    scene.observer.observe(&Event::Decided { outcome, flow, subject });
+    Disposition::Done
+}
+
+/// Whom a request speaks of: the user that its digest answer names, else the one in From.
+fn subject_of<'a>(request: &Request<'a>) -> Subject<'a> {
+    let answer = gate::answers(&request.head).find_map(|value| crate::auth::DigestAnswer::parse(value).ok().flatten());
+    let name = answer.map_or(request.from.uri.user.unwrap_or_default(), |answer| answer.username.raw());
+    Subject { method: request.method_token, name, call_id: request.call_id }
 }

@@ -24,6 +24,19 @@ pub struct SecondReading {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Refused;
 
+impl SecondReading {
+    /// The first field that rsip read and read otherwise than we did.
+    pub fn difference(&self, call_id: &[u8], cseq: u32) -> Option<&'static str> {
+        if self.call_id.as_deref().is_some_and(|id| id.as_bytes() != call_id) {
+            Some("Call-ID")
+        } else if self.cseq.is_some_and(|number| number != cseq) {
+            Some("CSeq")
+        } else {
+            None
+        }
+    }
+}
+
 /// Reads a request with rsip.
 ///
 /// # Errors

@@ -141,16 +141,14 @@ impl Registration<'_, '_> {
             observer.observe(&Event::SecondReaderRefused);
             return None;
         };
-        let differs = |field| Event::SecondReaderDiffered { field };
-        if second.call_id.as_deref().is_some_and(|id| id.as_bytes() != self.request.call_id) {
-            observer.observe(&differs("Call-ID"));
-        } else if second.cseq.is_some_and(|cseq| cseq != self.request.cseq) {
-            observer.observe(&differs("CSeq"));
-        } else if second.expires.is_some() && second.expires != self.contacts_header_expires() {
-            observer.observe(&differs("Expires"));
-        } else {
-            observer.observe(&Event::SecondReaderAgreed);
+        let mut difference = second.difference(self.request.call_id, self.request.cseq);
+        if second.expires.is_some() && second.expires != self.contacts_header_expires() {
+            difference = difference.or(Some("Expires"));
         }
+        observer.observe(&match difference {
+            Some(field) => Event::SecondReaderDiffered { field },
+            None => Event::SecondReaderAgreed,
+        });
         Some(second)
     }
 

@@ -117,11 +117,13 @@ impl Transactions {
         }
     }
 
-    /// An ACK for this INVITE has come.
-    pub fn acknowledged(&mut self, id: ServerId, now: Timestamp) {
-        let Some(Server { machine: Machine::Invite(machine), .. }) = self.server_mut(id) else { return };
+    /// An ACK with the branch of this INVITE has come. True if it ends here, being for a final response other than 2xx.
+    pub fn acknowledged(&mut self, id: ServerId, now: Timestamp) -> bool {
+        let Some(Server { machine: Machine::Invite(machine), .. }) = self.server_mut(id) else { return false };
         let step = machine.acknowledged();
+        let absorbed = machine.state() == server_invite::State::Confirmed;
         self.start_timers(Owner::Server(id), step.start, now);
+        absorbed
     }
 
     /// Forgets a transaction without a word (RFC 4320 §4.2: a non-INVITE that nobody answered).
