@@ -220,7 +220,10 @@ fn nonce_count(raw: &[u8]) -> Result<NonceCount<'_>, Malformed> {
 
 /// The token of RFC 3261 §25.1 at the start of `text`, and what follows it.
 fn split_token(text: &[u8]) -> (&[u8], &[u8]) {
-    let is_token = |byte: &u8| byte.is_ascii_alphanumeric() || b"-.!%*_+`'~".contains(byte);
+    let is_token = |byte: &u8| {
+        matches!(byte, b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9')
+            || matches!(byte, b'-' | b'.' | b'!' | b'%' | b'*' | b'_' | b'+' | b'`' | b'\'' | b'~')
+    };
     let end = text.iter().position(|byte| !is_token(byte)).unwrap_or(text.len());
     text.split_at_checked(end).unwrap_or((text, &[]))
 }

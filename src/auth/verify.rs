@@ -209,7 +209,7 @@ mod tests {
 
     use uuid::Uuid;
 
-    use super::super::digest::tests::HASHES;
+    use super::super::digest::tests::HASHED;
     use super::*;
 
     thread_local! {
@@ -323,6 +323,9 @@ mod tests {
         ] {
             assert_eq!(failure(&right.replace(digits, &wrong), Some(&alice())), AuthFailure::WrongPassword, "{wrong}");
         }
+        let longest = right_answer(Algorithm::Sha256, &ours(&keys())).replace("\", algorithm", "0\", algorithm");
+        let verdict = verdict_at(&longest, &[Algorithm::Sha256], Some(&alice()), NOW);
+        assert_eq!(verdict, Verdict::Wrong(AuthFailure::WrongPassword), "{longest}");
     }
 
     /// One answer for each way to fail, with the credential found for it.
@@ -350,21 +353,30 @@ mod tests {
         ]
     }
 
+    /// The verdict, and the work it took: hashes, bytes hashed, comparisons.
+    fn verdict_and_work(value: &str, credential: Option<&Credential>) -> (Verdict, (usize, usize, usize)) {
+        HASHED.set((0, 0));
+        COMPARISONS.set(0);
+        let verdict = verdict_at(value, &[Algorithm::Md5], credential, NOW);
+        let (hashes, bytes) = HASHED.get();
+        (verdict, (hashes, bytes, COMPARISONS.get()))
+    }
+
     #[test]
     fn every_failure_is_told_apart_and_costs_the_same_hashes_and_comparisons() {
+        let right = right_answer(Algorithm::Md5, &ours(&keys()));
+        let (verdict, work) = verdict_and_work(&right, Some(&alice()));
+        assert!(matches!(verdict, Verdict::Right { fresh: true, .. }));
+        assert_eq!((work.0, work.2), (2, 1));
         let mut seen = HashSet::new();
         for (expected, value, credential) in every_failure() {
-            HASHES.set(0);
-            COMPARISONS.set(0);
-            assert_eq!(failure(&value, credential.as_ref()), expected, "{value}");
-            assert_eq!((HASHES.get(), COMPARISONS.get()), (2, 1), "{expected:?}");
+            let (verdict, spent) = verdict_and_work(&value, credential.as_ref());
+            assert_eq!(verdict, Verdict::Wrong(expected), "{value}");
+            assert_eq!((spent.0, spent.2), (2, 1), "{expected:?}");
+            // What the client did not send is not hashed; the same answer takes the same bytes whoever it is from.
+            assert!(value != right || spent == work, "{expected:?}: {spent:?} instead of {work:?}");
             seen.insert(expected);
         }
-        let (right, alice) = (right_answer(Algorithm::Md5, &ours(&keys())), alice());
-        HASHES.set(0);
-        COMPARISONS.set(0);
-        assert!(matches!(verdict_at(&right, &[Algorithm::Md5], Some(&alice), NOW), Verdict::Right { .. }));
-        assert_eq!((HASHES.get(), COMPARISONS.get()), (2, 1), "as much as a right answer");
         assert_eq!(seen.len(), AuthFailure::ALL.len());
     }
 
