@@ -38,7 +38,8 @@ pub fn inside(test: &str, body: impl FnOnce()) {
     command.args([test, "--exact", "--nocapture", "--test-threads=1"]);
     let mut process = Process::start(&trial, "inside", &mut command);
     let status = process.wait(LIMIT);
-    let output = process.output();
+    // Indented: the inner run's closing line is not the outer one's.
+    let output: String = process.output().lines().map(|line| format!("  | {line}\n")).collect();
     // A name that matches no test would pass too.
     assert!(status.success() && output.contains("1 passed"), "inside the namespace ({status}):\n{output}");
 }
