@@ -7,6 +7,7 @@ mod challenge;
 mod digest;
 // mod nonce;
 // mod replay;
+mod settings;
 // mod verify;
 
 pub use challenge::ChallengeStatus;
@@ -14,6 +15,7 @@ pub use challenge::ChallengeStatus;
 pub use digest::{Algorithm, Ha1, Ha1Set};
 // pub use nonce::{NONCE_LENGTH, Nonce, NonceId, NonceKeys, NonceState};
 // pub use replay::{MemoryReplayWindows, Replay, ReplayWindows};
+pub use settings::Settings;
 // pub use verify::{AuthFailure, Verdict, Verifier};
 
 use uuid::Uuid;

@@ -2,9 +2,11 @@
 
 mod event;
 mod output;
+mod settings;
 
 pub use event::{Event, Observer};
 pub use output::{BranchId, Output, Send};
+pub use settings::{Alias, Settings};
 
 use crate::clock::Timestamp;
 use crate::flow::{ConnectionId, Flow};
