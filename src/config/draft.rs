@@ -1,7 +1,7 @@
 //! A configuration while it is being read.
 
 use super::problem::{Place, Problem};
-use super::value::Key;
+use super::value::{Given, Key};
 use super::{Config, ConfigErrors};
 
 /// What has been read so far, and everything that was wrong with it.
@@ -13,7 +13,7 @@ pub(super) struct Draft {
 
 impl Draft {
     /// Sets a key, or notes why not.
-    pub(super) fn set(&mut self, key: &'static Key, place: Place, given: &super::value::Given) {
+    pub(super) fn set(&mut self, key: &'static Key, place: Place, given: &Given) {
         match key.set(&mut self.config, given) {
             Ok(()) => {
                 self.config.origins.insert((key.section, key.name), place);
@@ -30,13 +30,12 @@ impl Draft {
 
     /// The configuration, if nothing is wrong with it or with how its values go together.
     pub(super) fn finish(mut self) -> Result<Config, ConfigErrors> {
-        if let Err(contradiction) = self.expires_in_order() {
-            self.problems.push(contradiction);
-        }
+        let contradiction = self.expires_out_of_order();
+        self.problems.extend(contradiction);
         if self.problems.is_empty() { Ok(self.config) } else { Err(ConfigErrors(self.problems)) }
     }
 
-    fn expires_in_order(&self) -> Result<(), Problem> {
+    fn expires_out_of_order(&self) -> Option<Problem> {
         let settings = &self.config.registrar;
         let named = |name, seconds| self.named(name, seconds);
         let (least, usual, most) = (settings.min_expires_s, settings.default_expires_s, settings.max_expires_s);
@@ -46,8 +45,9 @@ impl Draft {
             ("min_expires", least, "max_expires", most),
         ];
         let wrong = pairs.into_iter().find(|(_, smaller, _, greater)| smaller > greater);
-        wrong.map_or(Ok(()), |(name, smaller, other, greater)| {
-            Err(Problem::ExpiresOrder { smaller: named(name, smaller), greater: named(other, greater) })
+        wrong.map(|(name, smaller, other, greater)| Problem::ExpiresOrder {
+            smaller: named(name, smaller),
+            greater: named(other, greater),
         })
     }
 

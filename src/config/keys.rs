@@ -68,9 +68,30 @@ const U32: u64 = u32::MAX as u64;
 
 /// The keys, in the order of the shipped file.
 pub(super) static KEYS: [Key; 34] = [
-    list!("sip", "listen", 1, syntax::listen_address, "a list of one or more addresses such as \"udp:0.0.0.0:5060\" or \"tcp:[::]:5060\"", transport.listen),
-    list!("sip", "advertise", 0, syntax::advertised_address, "a list of addresses such as \"udp:203.0.113.5:5060\"", transport.advertise),
-    list!("sip", "aliases", 0, syntax::alias, "a list of hosts such as \"sip.example.org\" or \"192.0.2.1:5060\"", engine.aliases),
+    list!(
+        "sip",
+        "listen",
+        1,
+        syntax::listen_address,
+        "a list of one or more addresses such as \"udp:0.0.0.0:5060\" or \"tcp:[::]:5060\"",
+        transport.listen
+    ),
+    list!(
+        "sip",
+        "advertise",
+        0,
+        syntax::advertised_address,
+        "a list of addresses such as \"udp:203.0.113.5:5060\"",
+        transport.advertise
+    ),
+    list!(
+        "sip",
+        "aliases",
+        0,
+        syntax::alias,
+        "a list of hosts such as \"sip.example.org\" or \"192.0.2.1:5060\"",
+        engine.aliases
+    ),
     text!("sip", "domain", syntax::domain, "a domain name such as \"sip.example.org\"", engine.domain),
     number!("sip", "max_message_bytes", 1_024..=65_535, BYTES, transport.max_message_bytes),
     number!("sip", "workers", 0..=255, COUNT, transport.workers),
@@ -79,11 +100,24 @@ pub(super) static KEYS: [Key; 34] = [
     number!("tcp", "max_connections", 1..=1_000_000, COUNT, transport.tcp_max_connections),
     number!("tcp", "max_per_source", 1..=1_000_000, COUNT, transport.tcp_max_per_source),
     number!("tcp", "write_queue_bytes", 65_536..=67_108_864, BYTES, transport.tcp_write_queue_bytes),
-    text!("api", "listen", syntax::socket_address, "an address and a port such as \"127.0.0.1:8080\" or \"[::1]:8080\"", api.listen),
+    text!(
+        "api",
+        "listen",
+        syntax::socket_address,
+        "an address and a port such as \"127.0.0.1:8080\" or \"[::1]:8080\"",
+        api.listen
+    ),
     text!("storage", "path", syntax::folder, "the path of a folder", storage.path),
     text!("account", "auth_id", syntax::auth_id, "1 to 64 letters, digits and underscores", account.auth_id),
     text!("account", "seed", syntax::optional_file, "the path of a CSV file, or \"\"", account.seed),
-    text!("account", "auth_token", syntax::auth_token, "8 to 256 printable ASCII characters without blanks", account.auth_token, Exposure::EnvironmentOnly),
+    text!(
+        "account",
+        "auth_token",
+        syntax::auth_token,
+        "8 to 256 printable ASCII characters without blanks",
+        account.auth_token,
+        Exposure::EnvironmentOnly
+    ),
     list!("default_trunk", "acl_allow", 0, syntax::network, NETWORKS, default_trunk.acl_allow),
     list!("default_trunk", "acl_deny", 0, syntax::network, NETWORKS, default_trunk.acl_deny),
     text!("default_trunk", "auth_policy_register", syntax::auth_policy, POLICIES, default_trunk.auth_policy_register),
@@ -101,5 +135,11 @@ pub(super) static KEYS: [Key; 34] = [
     number!("proxy", "invite_timeout_s", 1..=86_400, SECONDS, proxy.invite_timeout_s),
     number!("proxy", "max_call_s", 1..=31_536_000, SECONDS, proxy.max_call_s),
     text!("log", "format", syntax::log_format, "\"human\" or \"json\"", log.format),
-    text!("log", "level", syntax::log_level, "a level (\"error\", \"warn\", \"info\", \"debug\", \"trace\", \"off\") or a filter such as \"info,sipward::transport=debug\"", log.level),
+    text!(
+        "log",
+        "level",
+        syntax::log_level,
+        "a level (\"error\", \"warn\", \"info\", \"debug\", \"trace\", \"off\") or a filter such as \"info,sipward::transport=debug\"",
+        log.level
+    ),
 ];

@@ -294,12 +294,17 @@ mod tests {
     #[test]
     fn two_columns_are_an_enabled_user() {
         let row = one("alice,secret123\n");
-        assert_eq!((row.line, row.username.as_str(), row.password.reveal(), row.enabled), (1, "alice", "secret123", true));
+        assert_eq!(
+            (row.line, row.username.as_str(), row.password.reveal(), row.enabled),
+            (1, "alice", "secret123", true)
+        );
     }
 
     #[test]
     fn the_third_column_enables_and_disables() {
-        for (word, enabled) in [("true", true), ("1", true), ("YES", true), ("false", false), ("0", false), (" no ", false)] {
+        for (word, enabled) in
+            [("true", true), ("1", true), ("YES", true), ("false", false), ("0", false), (" no ", false)]
+        {
             assert_eq!(one(&format!("alice,secret123,{word}")).enabled, enabled, "{word}");
         }
         assert_eq!(refusal("alice,secret123,maybe"), BadRowReason::Enabled);
@@ -392,11 +397,11 @@ mod tests {
     }
 
     #[test]
-    fn a_million_rows_pass_one_by_one() {
+    fn a_large_file_passes_row_by_row() {
         struct Endless(u32, Vec<u8>);
         impl Read for Endless {
             fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
-                if self.1.is_empty() && self.0 < 1_000_000 {
+                if self.1.is_empty() && self.0 < 100_000 {
                     self.1 = format!("user{},password{}\n", self.0, self.0).into_bytes();
                     self.0 += 1;
                 }
@@ -407,6 +412,6 @@ mod tests {
             }
         }
         let rows = SeedRows::new(io::BufReader::new(Endless(0, Vec::new())));
-        assert_eq!(rows.filter(|row| matches!(row, Ok(Ok(_)))).count(), 1_000_000);
+        assert_eq!(rows.filter(|row| matches!(row, Ok(Ok(_)))).count(), 100_000);
     }
 }

@@ -60,7 +60,7 @@ pub(super) fn socket_address(text: &str) -> Result<SocketAddr, Refusal> {
             Refusal::hint(format!("an IPv6 address goes in brackets: [{host}]:{port}"))
         }
         Some((host, port)) if port.parse::<u16>().is_ok() && host_name(host).is_some() => {
-            Refusal::hint(format!("{host} is a name; listening needs an address such as 127.0.0.1 or [::1]"))
+            Refusal::hint(format!("{host} is a name, and listening needs an address such as 127.0.0.1 or [::1]"))
         }
         Some((host, port)) if host.parse::<IpAddr>().is_ok() => {
             Refusal::hint(format!("{port:?} is not a port from 0 to 65535"))
@@ -136,7 +136,7 @@ pub(super) fn host_name(text: &str) -> Option<String> {
 pub(super) fn domain(text: &str) -> Result<String, Refusal> {
     host_name(text).ok_or_else(|| {
         if text.parse::<IpAddr>().is_ok() {
-            Refusal::hint("an address is not a domain; to be called by an address nothing needs to be set")
+            Refusal::hint("an address is not a domain, and to be called by an address nothing needs to be set")
         } else if text.ends_with('.') {
             Refusal::hint("without the dot at its end")
         } else {
@@ -154,7 +154,10 @@ pub(super) fn network(text: &str) -> Result<IpNet, Refusal> {
     };
     if net.trunc() != net {
         let (wide, one) = (net.trunc(), net.addr());
-        return Err(Refusal::hint(format!("the network of /{} is {wide}, the single address is {one}", net.prefix_len())));
+        return Err(Refusal::hint(format!(
+            "the network of /{} is {wide}, the single address is {one}",
+            net.prefix_len()
+        )));
     }
     if let IpAddr::V6(address) = net.addr()
         && let Some(v4) = address.to_ipv4_mapped()

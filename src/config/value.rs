@@ -40,11 +40,13 @@ pub(super) enum Kind {
     List {
         /// Fewest entries.
         at_least: usize,
-        /// Entries that are refused are returned with the reason; the good ones are set.
-        set: fn(&mut Config, &[String]) -> Vec<(String, Refusal)>,
+        set: SetList,
         show: fn(&Config) -> Vec<String>,
     },
 }
+
+/// Sets a list; entries that are refused are returned with the reason.
+type SetList = fn(&mut Config, &[String]) -> Vec<(String, Refusal)>;
 
 /// A value as it was given, before its key has looked at it.
 pub(super) enum Given {
@@ -126,13 +128,7 @@ impl Key {
         }
     }
 
-    fn set_list(
-        &self,
-        config: &mut Config,
-        items: &[Given],
-        at_least: usize,
-        set: fn(&mut Config, &[String]) -> Vec<(String, Refusal)>,
-    ) -> Result<(), Vec<Fault>> {
+    fn set_list(&self, config: &mut Config, items: &[Given], at_least: usize, set: SetList) -> Result<(), Vec<Fault>> {
         let mut faults = Vec::new();
         let mut texts = Vec::with_capacity(items.len());
         for item in items {
