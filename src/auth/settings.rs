@@ -1,22 +1,22 @@
-//! What the operator decides about digest.
+//! What an operator sets about digest: section `[digest]` of the configuration.
 
 use std::fmt;
 use std::time::Duration;
 
-/// Nonces and the protection against replay.
+/// Settings of challenges and answers.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Settings {
-    /// How long a nonce is good.
+    /// How long a nonce is fresh.
     pub nonce_lifetime: Duration,
-    /// The key of the nonces' MAC, so that several nodes agree; without one, each process makes its own.
+    /// The master key of the nonces; `None` lets the process draw one. Several nodes that share it accept each other's nonces.
     pub nonce_key: Option<[u8; 32]>,
-    /// How many nonces have their counts remembered at once.
+    /// How many nonces in use are remembered at most.
     pub replay_windows: usize,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { nonce_lifetime: Duration::from_secs(300), nonce_key: None, replay_windows: 262_144 }
+        Self { nonce_lifetime: Duration::from_secs(300), nonce_key: None, replay_windows: 1_000_000 }
     }
 }
 
@@ -24,8 +24,20 @@ impl fmt::Debug for Settings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Settings")
             .field("nonce_lifetime", &self.nonce_lifetime)
-            .field("nonce_key", &self.nonce_key.map(|_| "redacted"))
+            .field("nonce_key", &self.nonce_key.map(|_| "<redacted>"))
             .field("replay_windows", &self.replay_windows)
             .finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn debug_says_that_there_is_a_key_but_not_which() {
+        let settings = Settings { nonce_key: Some([0xc7; 32]), ..Settings::default() };
+        let shown = format!("{settings:?}");
+        assert!(shown.contains("<redacted>") && !shown.contains("199") && !shown.contains("c7"), "{shown}");
     }
 }

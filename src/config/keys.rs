@@ -129,7 +129,7 @@ pub(super) static KEYS: [Key; 34] = [
     number!("digest", "nonce_lifetime_s", 1..=86_400, SECONDS, auth.nonce_lifetime),
     text!("digest", "nonce_key", syntax::nonce_key, "64 hexadecimal digits, or \"\"", auth.nonce_key, Exposure::Secret),
     number!("digest", "replay_windows", 1..=16_777_216, COUNT, auth.replay_windows),
-    number!("limits", "per_source_per_s", 1..=1_000_000, COUNT, limits.per_source_per_s),
+    number!("limits", "per_source_per_s", 0..=1_000_000, COUNT, limits.per_source_per_s),
     list!("limits", "exempt", 0, syntax::network, NETWORKS, limits.exempt),
     number!("proxy", "target_timeout_ms", 1..=3_600_000, MILLIS, proxy.target_timeout_ms),
     number!("proxy", "invite_timeout_s", 1..=86_400, SECONDS, proxy.invite_timeout_s),

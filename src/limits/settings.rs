@@ -1,22 +1,26 @@
-//! What the operator decides about rates.
+//! What an operator sets about rates: section `[limits]` of the configuration.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::Ipv4Addr;
+use std::net::Ipv6Addr;
 
 use ipnet::IpNet;
+use ipnet::Ipv4Net;
+use ipnet::Ipv6Net;
 
-/// Rates for traffic that has not proved who it is.
+const LOOPBACK_V4: Ipv4Net = Ipv4Net::new_assert(Ipv4Addr::new(127, 0, 0, 0), 8);
+const LOOPBACK_V6: Ipv6Net = Ipv6Net::new_assert(Ipv6Addr::LOCALHOST, 128);
+
+/// Settings of the rates.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Settings {
-    /// Requests a second from one address.
+    /// Requests per second that one source may send; 0 means no limit.
     pub per_source_per_s: u32,
-    /// Sources without rates.
+    /// Sources without a rate.
     pub exempt: Vec<IpNet>,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        let loopback_v4 = IpNet::new_assert(IpAddr::V4(Ipv4Addr::new(127, 0, 0, 0)), 8);
-        let loopback_v6 = IpNet::from(IpAddr::V6(Ipv6Addr::LOCALHOST));
-        Self { per_source_per_s: 100, exempt: vec![loopback_v4, loopback_v6] }
+        Self { per_source_per_s: 100, exempt: vec![IpNet::V4(LOOPBACK_V4), IpNet::V6(LOOPBACK_V6)] }
     }
 }

@@ -1,11 +1,11 @@
-//! What the operator decides about the store.
+//! Settings of the store.
 
 use std::path::PathBuf;
 
-/// Where the store is.
+/// Where the store lives.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Settings {
-    /// The folder; made if it does not exist.
+    /// The store's folder. Made at first start with mode 0700; belongs to one process at a time.
     pub path: PathBuf,
 }
 
