@@ -5,11 +5,13 @@
 
 mod gate;
 mod pipeline;
+mod settings;
 mod shared;
 mod turn;
 
 pub use crate::event::{Event, Observer};
 pub use crate::output::{BranchId, Output, Send};
+pub use settings::{Alias, Settings};
 pub use shared::{Secrets, Shared};
 
 use std::sync::Arc;

@@ -1,13 +1,13 @@
-//! What the proxy may be told.
+//! What the operator decides about calls.
 
-/// Limits on calls.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+/// How long calls and the attempts to set them up may last.
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Settings {
-    /// Longest call, in seconds: how long a route token is good and a dialog is remembered.
+    /// Longest call, in seconds: as long as this a route token is honoured.
     pub max_call_s: u32,
-    /// How long one target of several may take to answer, in milliseconds.
+    /// How long a target may stay silent, in milliseconds, before the next one is tried.
     pub target_timeout_ms: u32,
-    /// Timer C of RFC 3261 §16.6 step 11, in seconds: how long an INVITE may ring.
+    /// Timer C, in seconds: how long an INVITE may ring without a provisional response (RFC 3261 §16.6 step 11).
     pub invite_timeout_s: u32,
 }
 

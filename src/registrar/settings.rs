@@ -1,17 +1,17 @@
-//! What a registrar may be told.
+//! What the operator decides about registrations.
 
 use super::Rejection;
 
-/// Limits on bindings.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+/// Limits on the lifetime and the number of bindings (RFC 3261 §10.3).
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Settings {
-    /// Shortest lifetime granted, in seconds; a shorter wish gets 423.
+    /// Shortest lifetime, in seconds; a shorter one is refused with 423 and Min-Expires (step 7).
     pub min_expires_s: u32,
-    /// Lifetime of a contact that wishes none, in seconds.
+    /// Lifetime, in seconds, of a binding that asks for none.
     pub default_expires_s: u32,
-    /// Longest lifetime granted, in seconds; a longer wish is cut to it.
+    /// Longest lifetime, in seconds; what asks for more is granted this.
     pub max_expires_s: u32,
-    /// Most bindings of one address of record.
+    /// How many bindings one address of record may have.
     pub max_contacts: usize,
 }
 

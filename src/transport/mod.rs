@@ -1,1 +1,5 @@
 //! To come.
+
+mod settings;
+
+pub use settings::{AdvertisedAddress, ListenAddress, Settings};
