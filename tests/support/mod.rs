@@ -1,0 +1,292 @@
+//! A world for tests of the core: one engine or several, a clock that only moves when told to, and a network that is a
+//! list of messages. No socket, no wait.
+#![allow(dead_code, reason = "each test binary uses its own part")]
+
+pub mod phone;
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::sync::atomic::AtomicU32;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use dashmap::DashMap;
+use sipward::acl::{Acl, Entry, Rule};
+use sipward::auth::{Algorithm, ChallengeStatus, Credential, CredentialSource, Ha1Set, MemoryReplayWindows, NonceKeys};
+use sipward::clock::Timestamp;
+use sipward::dialog::Dialogs;
+use sipward::engine::{Disposition, Engine, Output, Secrets, Shared};
+use sipward::event::{Event, Observer, Outcome};
+use sipward::flow::{ConnectionId, Flow, LocalRoutes, Transport};
+use sipward::limits::SourceRates;
+use sipward::location::{Location, NoBindingStore};
+use sipward::proxy;
+use sipward::registrar;
+use sipward::trunk::{Account, AuthPolicy, Directory, Interfaces, Trunk, TrunkId};
+use uuid::Uuid;
+
+/// Where the server of every world listens, on UDP and TCP.
+pub const SERVER: &str = "127.0.0.1:5060";
+pub const REALM: &str = "MA_TEST.sipward.invalid";
+pub const TRUNK: TrunkId = TrunkId(Uuid::from_u128(0x1234_5678_0000_4000_8000_0000_0000_0001));
+pub const TRUNK_DOMAIN: &str = "12345678.sipward.invalid";
+pub const START_S: u64 = 1_790_000_000;
+
+/// Credentials in memory.
+#[derive(Default)]
+pub struct Credentials(DashMap<Vec<u8>, Credential>);
+
+impl CredentialSource for Credentials {
+    fn credential(&self, auth_id: &str, username: &[u8]) -> Option<Credential> {
+        (auth_id == "MA_TEST").then(|| self.0.get(username).map(|found| *found))?
+    }
+}
+
+/// Only the loopback interface; streams are open until a test closes them.
+#[derive(Default)]
+pub struct Loopback(DashMap<ConnectionId, ()>);
+
+impl LocalRoutes for Loopback {
+    fn is_local(&self, ip: IpAddr) -> bool {
+        ip.is_loopback()
+    }
+    fn toward(&self, peer: IpAddr) -> Option<IpAddr> {
+        Some(if peer.is_ipv4() { [127, 0, 0, 1].into() } else { std::net::Ipv6Addr::LOCALHOST.into() })
+    }
+    fn is_open(&self, connection: ConnectionId) -> bool {
+        !self.0.contains_key(&connection)
+    }
+}
+
+/// What the engine told, in short.
+#[derive(Default)]
+pub struct Heard {
+    pub outcomes: Vec<Outcome>,
+    pub log: Vec<String>,
+}
+
+impl Observer for Heard {
+    fn observe(&mut self, event: &Event<'_>) {
+        match event {
+            Event::Decided { outcome, .. } => self.outcomes.push(*outcome),
+            Event::Registered { aor, .. } => self.log.push(format!("registered {}", aor.user)),
+            Event::Unregistered { aor, gone, .. } => self.log.push(format!("unregistered {} {}", aor.user, gone.label())),
+            Event::CallStarted { .. } => self.log.push("call started".into()),
+            Event::CallAnswered { .. } => self.log.push("call answered".into()),
+            Event::CallEnded { status, .. } => self.log.push(format!("call ended {status}")),
+            Event::SecondReaderRefused => self.log.push("rsip refused".into()),
+            Event::SecondReaderDiffered { field } => self.log.push(format!("rsip differs {field}")),
+            Event::SecondReaderAgreed => {}
+        }
+    }
+}
+
+/// A message that the server has sent.
+#[derive(Clone, Debug)]
+pub struct Sent {
+    pub flow: Flow,
+    pub text: String,
+}
+
+/// How the trunk of a world is set up.
+#[derive(Clone)]
+pub struct Setup {
+    pub policy: AuthPolicy,
+    /// Allow and deny entries, such as `("127.0.0.0/8", Rule::Allow)`.
+    pub acl: Vec<(&'static str, Rule)>,
+    pub algorithms: Vec<Algorithm>,
+    pub call_challenge: ChallengeStatus,
+    pub caller_id_any: bool,
+    pub enabled: bool,
+    pub registrar: registrar::Settings,
+    pub proxy: proxy::Settings,
+    pub per_source_per_s: u32,
+    pub users: Vec<(&'static str, &'static str, bool)>,
+}
+
+impl Default for Setup {
+    fn default() -> Self {
+        Self {
+            policy: AuthPolicy::All,
+            acl: Vec::new(),
+            algorithms: vec![Algorithm::Md5],
+            call_challenge: ChallengeStatus::Unauthorized,
+            caller_id_any: false,
+            enabled: true,
+            registrar: registrar::Settings::default(),
+            proxy: proxy::Settings::default(),
+            per_source_per_s: 0,
+            users: vec![
+                ("alice", "alice-secret", true),
+                ("bob", "bob-secret", true),
+                ("carol", "carol-secret", true),
+                ("disabled", "disabled-secret", false),
+            ],
+        }
+    }
+}
+
+/// An engine, its clock and everything it has said.
+pub struct World {
+    pub engine: Engine,
+    pub shared: Arc<Shared>,
+    pub now: Timestamp,
+    pub heard: Heard,
+    pub loopback: Arc<Loopback>,
+    output: Output,
+    sent: Vec<Sent>,
+}
+
+pub fn address(text: &str) -> SocketAddr {
+    text.parse().expect("an address")
+}
+
+impl World {
+    pub fn new(setup: &Setup) -> Self {
+        let now = Timestamp::from_secs(START_S);
+        let loopback = Arc::new(Loopback::default());
+        let shared = Arc::new(shared(setup, now, loopback.clone()));
+        let engine = Engine::new(shared.clone(), 0, [7; 32], now);
+        Self { engine, shared, now, heard: Heard::default(), loopback, output: Output::default(), sent: Vec::new() }
+    }
+
+    /// The default world: `all`, no ACL, users alice, bob and carol, and one who is disabled.
+    pub fn ordinary() -> Self {
+        Self::new(&Setup::default())
+    }
+
+    /// A message reaches the server over `flow`.
+    pub fn deliver(&mut self, flow: Flow, text: &[u8]) -> Disposition {
+        let mut bytes = text.to_vec();
+        self.output.clear();
+        let disposition = self.engine.receive(&mut bytes, flow, self.now, &mut self.heard, &mut self.output);
+        self.collect();
+        disposition
+    }
+
+    /// Delivers a datagram from `peer` and returns everything that the server sends because of it.
+    pub fn datagram(&mut self, peer: SocketAddr, text: &str) -> Vec<Sent> {
+        let before = self.sent.len();
+        let _ = self.deliver(Flow::udp(address(SERVER), peer), text.as_bytes());
+        self.sent.drain(before..).collect()
+    }
+
+    /// Delivers a message over a stream and returns everything that the server sends because of it.
+    pub fn stream(&mut self, peer: SocketAddr, connection: u64, text: &str) -> Vec<Sent> {
+        let before = self.sent.len();
+        let _ = self.deliver(Flow::tcp(address(SERVER), peer, ConnectionId::new(0, connection)), text.as_bytes());
+        self.sent.drain(before..).collect()
+    }
+
+    /// Lets time pass, with every timer on its way, and returns what the server sends meanwhile.
+    pub fn pass(&mut self, span: Duration) -> Vec<Sent> {
+        let until = self.now + span;
+        let before = self.sent.len();
+        while let Some(next) = self.engine.next_timeout().filter(|next| *next <= until) {
+            self.now = self.now.max(next);
+            self.output.clear();
+            self.engine.expire(self.now, &mut self.heard, &mut self.output);
+            self.collect();
+        }
+        self.now = until;
+        self.shared.location.sweep(self.now, usize::MAX, |_, _| ());
+        self.sent.drain(before..).collect()
+    }
+
+    /// A message of that branch could not be sent.
+    pub fn fail_to_send(&mut self, branch: sipward::output::BranchId) -> Vec<Sent> {
+        let before = self.sent.len();
+        self.output.clear();
+        self.engine.send_failed(branch, self.now, &mut self.heard, &mut self.output);
+        self.collect();
+        self.sent.drain(before..).collect()
+    }
+
+    /// The stream has closed.
+    pub fn close(&mut self, connection: u64) {
+        self.loopback.0.insert(ConnectionId::new(0, connection), ());
+    }
+
+    fn collect(&mut self) {
+        for (send, bytes) in self.output.sends() {
+            let text = String::from_utf8_lossy(bytes).into_owned();
+            self.sent.push(Sent { flow: send.flow, text });
+        }
+    }
+
+    /// The last outcome.
+    pub fn outcome(&self) -> Outcome {
+        *self.heard.outcomes.last().expect("an outcome")
+    }
+
+    /// Every contact of a user, with the seconds it has left.
+    pub fn bindings(&self, user: &str) -> Vec<(String, u64)> {
+        let list = |record: &sipward::location::AorRecord| {
+            let live = record.bindings.iter().filter(|binding| binding.expires_at > self.now);
+            live.map(|b| (String::from_utf8_lossy(&b.contact).into_owned(), b.expires_at.since(self.now).as_secs())).collect()
+        };
+        self.shared.location.read(TRUNK, user, list).unwrap_or_default()
+    }
+}
+
+/// What the engine of a world shares; a world of several shards makes several engines over it.
+pub fn shared(setup: &Setup, now: Timestamp, loopback: Arc<Loopback>) -> Shared {
+    let listen = address(SERVER);
+    let listeners = vec![(Transport::Udp, listen), (Transport::Tcp, listen), (Transport::Udp, address("[::1]:5060"))];
+    let interfaces = Arc::new(Interfaces::new(listeners, Vec::new(), Vec::new(), loopback));
+    let dialogs = Arc::new(Dialogs::new(100_000, [3; 16]));
+    let credentials = Credentials::default();
+    for (number, (name, password, enabled)) in setup.users.iter().enumerate() {
+        let ha1 = Ha1Set::from_password(name.as_bytes(), REALM.as_bytes(), password.as_bytes());
+        let id = Uuid::from_u128(100 + number as u128);
+        credentials.0.insert(name.as_bytes().to_vec(), Credential { id, enabled: *enabled, trunk: None, ha1 });
+    }
+    let route_keys = Arc::new(ArcSwap::from_pointee(proxy::RouteKeys::new([(1, [9; 32])])));
+    Shared {
+        directory: ArcSwap::from_pointee(directory(setup)),
+        credentials: Arc::new(credentials),
+        nonces: NonceKeys::new([5; 32], Duration::from_secs(300), now),
+        replay: Arc::new(MemoryReplayWindows::new(100_000, Duration::from_secs(300))),
+        rates: Arc::new(SourceRates::new(setup.per_source_per_s, Vec::new(), [6; 16])),
+        location: Arc::new(Location::new(Arc::new(NoBindingStore))),
+        interfaces: interfaces.clone(),
+        dialogs: dialogs.clone(),
+        registrar: setup.registrar.clone(),
+        proxy: Arc::new(proxy::Shared { settings: setup.proxy.clone(), interfaces, dialogs, route_keys, loop_secret: [4; 16] }),
+        max_transactions: 100_000,
+        secrets: Secrets { transactions: [1; 16], tags: [2; 16] },
+    }
+}
+
+/// The one trunk of a world.
+pub fn directory(setup: &Setup) -> Directory {
+    let account = Arc::new(Account {
+        auth_id: "MA_TEST".into(),
+        realm: REALM.into(),
+        enabled: true,
+        unscoped_credentials: Arc::new(AtomicU32::new(setup.users.len() as u32)),
+    });
+    let entries = setup.acl.iter().map(|(net, rule)| Entry {
+        id: Uuid::nil(),
+        net: sipward::acl::parse_net(net).expect("a network"),
+        rule: *rule,
+        may_register: Box::default(),
+    });
+    let trunk = Arc::new(Trunk {
+        id: TRUNK,
+        name: "default".into(),
+        account,
+        domain: TRUNK_DOMAIN.into(),
+        enabled: setup.enabled,
+        policy_register: setup.policy,
+        policy_call: setup.policy,
+        acl: Acl::new(entries.collect()),
+        algorithms: setup.algorithms.clone().into(),
+        call_challenge: setup.call_challenge,
+        caller_id_any: setup.caller_id_any,
+        select_by_source: false,
+        credential: None,
+        scoped_credentials: Arc::new(AtomicU32::new(0)),
+    });
+    Directory::new(trunk.clone(), vec![trunk]).expect("one trunk cannot clash")
+}
