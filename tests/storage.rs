@@ -4,6 +4,7 @@
 //! kills more often than the 20 times of the usual run.
 
 #![allow(clippy::disallowed_methods, reason = "processes are started, waited for and killed here")]
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may fail")]
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -133,10 +134,38 @@ fn child() {
     });
 }
 
+/// Writes until the disk refuses, and a little longer.
+#[test]
+#[ignore = "run by the tests below as a process of its own"]
+fn child_with_a_small_disk() {
+    let path = PathBuf::from(std::env::var_os(FOLDER).expect("the folder of the store"));
+    let store = Store::open(&Settings { path }).unwrap();
+    for number in 0.. {
+        let name = format!("user{number}");
+        let mut changes = Changes::new();
+        changes.create_credential(&credential(&name)).unwrap();
+        match store.commit(changes) {
+            Ok(()) => say(&format!("made {name}")),
+            Err(error) => {
+                say(&format!("error {error}"));
+                assert!(!store.credentials().contains(ACCOUNT, &name));
+                break;
+            }
+        }
+    }
+    let mut changes = Changes::new();
+    changes.create_credential(&credential("later")).unwrap();
+    say(&format!("later {}", store.commit(changes).unwrap_err()));
+}
+
+/// No umask protects what the child makes.
 fn start_child(path: &Path) -> Child {
-    // No umask protects what the child makes.
+    start(path, r#"umask 000; exec "$0" --exact child --ignored --nocapture"#)
+}
+
+fn start(path: &Path, script: &str) -> Child {
     Command::new("sh")
-        .args(["-c", r#"umask 000; exec "$0" --exact child --ignored --nocapture"#])
+        .args(["-c", script])
         .arg(std::env::current_exe().unwrap())
         .env(FOLDER, path)
         .stdout(Stdio::piped())
@@ -233,6 +262,24 @@ fn nothing_acknowledged_is_lost_by_kill_9_and_the_store_opens_every_time() {
 }
 
 #[test]
+fn a_disk_that_refuses_is_an_error_and_what_was_acknowledged_before_stays() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("store");
+    // A limit on the size of files stands in for a full disk: it needs no rights. 512-byte blocks.
+    let script = r#"trap '' XFSZ; ulimit -f 4096; exec "$0" --exact child_with_a_small_disk --ignored --nocapture"#;
+    let output = start(&path, script).wait_with_output().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    let said = |verb: &str| -> Vec<_> { text.lines().filter_map(|line| line.strip_prefix(verb)).collect() };
+    assert!(said("error ").concat().contains("cannot write"), "{text}");
+    assert!(said("later ").concat().contains("cannot write"), "{text}");
+    let store = Store::open(&Settings { path }).unwrap();
+    let stored = names(&store);
+    let made = said("made ");
+    assert!(made.len() > 10 && made.iter().all(|name| stored.contains(*name)), "{} made", made.len());
+    assert!(!stored.contains("later"));
+}
+
+#[test]
 fn under_an_open_umask_folder_and_files_are_closed_to_other_users() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("new/store");
@@ -263,4 +310,29 @@ fn a_store_in_use_by_another_process_is_refused_until_that_ends() {
     reader.join().unwrap();
     assert!(error.contains("in use by another process") && error.contains(&path.display().to_string()), "{error}");
     Store::open(&Settings { path }).unwrap();
+}
+
+/// `cargo test --release --test storage -- --ignored --nocapture million`
+#[test]
+#[ignore = "takes a minute, and its bound holds for an optimized build only"]
+fn a_million_credentials_are_in_memory_within_three_seconds() {
+    let folder = tempfile::tempdir().unwrap();
+    let settings = Settings { path: folder.path().join("store") };
+    let started = std::time::Instant::now();
+    let store = Store::open(&settings).unwrap();
+    store.import((0..1_000_000).map(|number| credential(&format!("user{number:07}")))).unwrap();
+    println!("import: {:?}", started.elapsed());
+    let started = std::time::Instant::now();
+    drop(store);
+    println!("close: {:?}", started.elapsed());
+    for _ in 0..2 {
+        let started = std::time::Instant::now();
+        let store = Store::open(&settings).unwrap();
+        let took = started.elapsed();
+        println!("open: {took:?}");
+        assert_eq!(store.credentials().len(), 1_000_000);
+        assert!(took < Duration::from_secs(3), "{took:?}");
+    }
+    let size: u64 = fs::read_dir(&settings.path).unwrap().map(|entry| entry.unwrap().metadata().unwrap().len()).sum();
+    println!("size: {} MB", size / 1_000_000);
 }

@@ -20,10 +20,10 @@ use crate::location::{AddressOfRecord, BindingStore, StoredRecord};
 
 use super::Store;
 use super::changes::Changes;
+use super::disk::panic_text;
 use super::error::WriteError;
 use super::key;
 use super::record;
-use super::writer::panic_text;
 
 /// How often the queue is written. Leaves three quarters of the promised second for the disk.
 const FLUSH_EVERY: Duration = Duration::from_millis(250);

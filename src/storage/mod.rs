@@ -10,6 +10,7 @@ mod bindings;
 mod changes;
 mod credentials;
 mod directory;
+mod disk;
 mod error;
 mod import;
 mod key;

@@ -12,9 +12,9 @@ use crate::location::{AddressOfRecord, StoredRecord};
 use crate::trunk::TrunkId;
 
 use super::bindings::{BindingJournal, Shared, lock};
+use super::disk::panic_text;
 use super::error::RecordError;
 use super::record;
-use super::writer::panic_text;
 
 /// Rows queued for removal at which the restore waits for the flusher: after a long rest every row may have expired.
 const QUEUED: usize = 20_000;
