@@ -67,8 +67,8 @@ impl Store {
         open::open(&settings.path)
     }
 
-    /// Makes `changes`, all or none. Returns when they are on disk (fsync) and in [`Store::credentials`]. Blocks; callers that wait at the same time share
-    /// one fsync. After an error memory is as before.
+    /// Makes `changes`, all or none. Returns when they are on disk (fsync) and in [`Store::credentials`]. Blocks; callers
+    /// that wait at the same time share one fsync. After an error memory is as before.
     pub fn commit(&self, changes: Changes) -> Result<(), WriteError> {
         self.writer.commit(changes).map(|_| ())
     }

@@ -20,8 +20,9 @@ use super::record;
 const QUEUED: usize = 20_000;
 
 impl BindingJournal {
-    /// Starts to hand every stored record to `sink`, without the bindings that have expired by `now_s` (seconds since the Unix epoch); rows of nothing else are
-    /// removed. When all are handed over, [`crate::location::BindingStore::recall`] no longer touches the disk.
+    /// Starts to hand every stored record to `sink`, without the bindings that have expired by `now_s` (seconds since the
+    /// Unix epoch); rows of nothing else are removed. When all are handed over,
+    /// [`crate::location::BindingStore::recall`] no longer touches the disk.
     ///
     /// `sink` must leave a record alone that is there already, and a record that lost its last binding must stay there until the flusher
     /// has read it; then no order of events brings an old binding back.
