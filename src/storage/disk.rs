@@ -1,0 +1,137 @@
+//! What the writing thread does to sled: apply, sync, publish.
+
+use std::any::Any;
+use std::fs::File;
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use super::changes::{CacheChange, Changes, Guard, Row};
+use super::credentials::Credentials;
+use super::directory::Acknowledged;
+use super::error::WriteError;
+use super::key::{self, Kind};
+use super::record;
+use super::state::{State, row_hash};
+
+/// What the writing thread works on.
+#[derive(Debug)]
+pub(super) struct Disk {
+    pub(super) path: PathBuf,
+    pub(super) objects: sled::Tree,
+    pub(super) bindings: sled::Tree,
+    /// sled's log, opened a second time.
+    pub(super) log: File,
+    pub(super) blobs: PathBuf,
+    pub(super) acknowledged: Acknowledged,
+    pub(super) credentials: Arc<Credentials>,
+    pub(super) state: State,
+}
+
+impl Disk {
+    /// The inner error is the caller's own, the outer one the disk's.
+    pub(super) fn apply(&mut self, changes: &mut Changes) -> Result<Result<usize, WriteError>, String> {
+        let engine = |error: sled::Error| error.to_string();
+        let mut batch = sled::Batch::default();
+        let mut contents = self.state.contents;
+        let mut left_out = Vec::new();
+        for (key, row) in &changes.objects {
+            let old = self.objects.get(key).map_err(engine)?;
+            match verdict(row, key, old.is_some()) {
+                Ok(true) => {}
+                Ok(false) => {
+                    left_out.push(key.clone());
+                    continue;
+                }
+                Err(error) => return Ok(Err(error)),
+            }
+            if let Some(old) = old {
+                contents ^= row_hash(key, &old);
+            }
+            match &row.value {
+                Some(value) => {
+                    contents ^= row_hash(key, value);
+                    batch.insert(key.as_slice(), value.as_slice());
+                }
+                None => batch.remove(key.as_slice()),
+            }
+        }
+        // What was left out has nothing to tell the cache either.
+        for key in &left_out {
+            changes.objects.remove(key);
+        }
+        if !changes.objects.is_empty() {
+            let state = State { changes: self.state.changes + 1, contents };
+            let value = record::encode(&state).map_err(|error| error.to_string())?;
+            batch.insert(key::key(Kind::State, b""), value);
+            self.objects.apply_batch(batch).map_err(engine)?;
+            self.state = state;
+        }
+        self.apply_bindings(changes).map_err(engine)?;
+        Ok(Ok(left_out.len()))
+    }
+
+    fn apply_bindings(&self, changes: &mut Changes) -> sled::Result<()> {
+        if changes.bindings.is_empty() {
+            return Ok(());
+        }
+        let mut batch = sled::Batch::default();
+        for (key, value) in changes.bindings.drain(..) {
+            match value {
+                Some(value) => batch.insert(key, value),
+                None => batch.remove(key),
+            }
+        }
+        self.bindings.apply_batch(batch)
+    }
+
+    pub(super) fn sync(&self) -> io::Result<()> {
+        self.objects.flush().map_err(io::Error::other)?;
+        self.sync_blobs()?;
+        self.log.sync_all()?;
+        if let Err(error) = self.acknowledged.write(self.state.changes) {
+            // Only the detection of a lost tail is weaker for it.
+            tracing::warn!(%error, "the number of the last acknowledged change could not be written");
+        }
+        Ok(())
+    }
+
+    /// Pages that outgrew the log: sled writes them and never syncs them. There are hardly ever any.
+    fn sync_blobs(&self) -> io::Result<()> {
+        for entry in std::fs::read_dir(&self.blobs)? {
+            match File::open(entry?.path()) {
+                Ok(blob) => blob.sync_all()?,
+                // sled has collected it in between.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn publish(&self, changes: &mut Changes) {
+        for row in changes.objects.values_mut() {
+            match row.cache.take() {
+                Some(CacheChange::Put(name, credential)) => self.credentials.put(name, credential),
+                Some(CacheChange::Remove(name)) => self.credentials.remove(&name),
+                None => {}
+            }
+        }
+    }
+}
+
+/// Whether the row is to be written.
+fn verdict(row: &Row, key: &[u8], present: bool) -> Result<bool, WriteError> {
+    match (row.guard, present) {
+        (Guard::Absent, true) => Err(WriteError::Exists { what: key::describe(key) }),
+        (Guard::Present, false) => Err(WriteError::Missing { what: key::describe(key) }),
+        (Guard::SkipIfPresent, true) => Ok(false),
+        _ => Ok(true),
+    }
+}
+
+pub(super) fn panic_text(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().copied();
+    let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+    format!("sled panicked: {}", text.unwrap_or("without a message"))
+}
