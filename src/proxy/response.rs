@@ -27,6 +27,11 @@ impl Proxy {
             turn.transactions.cancel_response(id, response.status, turn.now);
             return Outcome::ResponseAbsorbed;
         }
+        // §17.1.3: the branch alone does not make it a response to this request.
+        let context = turn.transactions.branch_context(id).and_then(|number| self.contexts.get(number as usize));
+        if context.is_some_and(|context| context.method != Method::recognise(response.cseq_method)) {
+            return Outcome::StrayResponse;
+        }
         let number = match turn.transactions.client_response(id, response.status, turn.now, turn.out) {
             None => return Outcome::StrayResponse,
             Some(Delivery::Absorbed) => return Outcome::ResponseAbsorbed,

@@ -9,4 +9,9 @@
     reason = "a test fails by panicking, also in the functions it shares with others, and says why it skips"
 )]
 
+#[path = "../support/mod.rs"]
+mod support;
+
+mod rfc3261_s17_transactions;
+mod rfc3261_s9_cancel;
 mod rfc7616_digest_vectors;

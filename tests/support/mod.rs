@@ -1,7 +1,8 @@
 //! A world for tests of the core: one engine or several, a clock that only moves when told to, and a network that is a
 //! list of messages. No socket, no wait.
-#![allow(dead_code, reason = "each test binary uses its own part")]
+#![allow(dead_code, unreachable_pub, reason = "each test binary uses its own part")]
 
+pub mod call;
 pub mod phone;
 
 use std::net::{IpAddr, SocketAddr};
@@ -85,6 +86,9 @@ impl Observer for Heard {
 #[derive(Clone, Debug)]
 pub struct Sent {
     pub flow: Flow,
+    /// The branch that fails when this cannot be sent.
+    pub branch: Option<sipward::output::BranchId>,
+    pub bytes: Vec<u8>,
     pub text: String,
 }
 
@@ -210,7 +214,7 @@ impl World {
     fn collect(&mut self) {
         for (send, bytes) in self.output.sends() {
             let text = String::from_utf8_lossy(bytes).into_owned();
-            self.sent.push(Sent { flow: send.flow, text });
+            self.sent.push(Sent { flow: send.flow, branch: send.branch, bytes: bytes.to_vec(), text });
         }
     }
 
