@@ -132,6 +132,7 @@ impl Proxy {
             branches: SmallVec::new(),
             best: None,
             cancelled: false,
+            declined: false,
             answered: false,
             dialog: job.dialog,
             initial: job.initial,

@@ -6,7 +6,7 @@ use crate::message::{Address, Method, Name, Response, copy_fields, lex};
 use crate::output::BranchId;
 use crate::transaction::{Delivery, Kind};
 
-use super::context::Context;
+use super::context::{Best, Context};
 use super::{Proxy, Turn, branch, hop};
 
 impl Proxy {
@@ -47,13 +47,13 @@ impl Proxy {
         match response.status {
             100 => {
                 branch.rings = true;
-                self.after_provisional(number, id, turn);
+                self.after_provisional(number, id, 100, turn);
                 Outcome::ResponseAbsorbed
             }
             101..200 => {
                 branch.rings = true;
                 let forwarded = self.provisional(number, response, flow, turn);
-                self.after_provisional(number, id, turn);
+                self.after_provisional(number, id, response.status, turn);
                 forwarded
             }
             200..300 => {
@@ -67,15 +67,16 @@ impl Proxy {
         }
     }
 
-    /// Timer C starts anew (§16.7 step 2), and a CANCEL that had to wait goes out.
-    fn after_provisional(&mut self, number: u32, id: BranchId, turn: &mut Turn<'_>) {
+    /// A CANCEL that had to wait goes out; otherwise Timer C starts anew, but for 100 (§16.7 step 2) and for a branch that
+    /// rings on after its CANCEL.
+    fn after_provisional(&mut self, number: u32, id: BranchId, status: u16, turn: &mut Turn<'_>) {
         let Some(context) = self.contexts.get_mut(number as usize) else { return };
         if context.method != Method::Invite {
             return;
         }
-        if context.cancelled || context.answered {
+        if context.cancelled || context.answered || context.declined {
             self.cancel_branches(number, turn);
-        } else {
+        } else if status > 100 && context.branch_mut(id).is_some_and(|branch| !branch.cancelled) {
             turn.transactions.ring_until(id, turn.now, self.timer_c());
         }
     }
@@ -123,12 +124,16 @@ impl Proxy {
         if context.answered {
             return Outcome::ResponseAbsorbed;
         }
+        if matches!(response.status, 401 | 407) {
+            context.add_challenges(&response.head);
+        }
         context.offer(response.status, || {
             let mut bytes = Vec::with_capacity(response.head.bytes().len());
             write_upstream(&mut bytes, response);
             bytes
         });
         if response.status >= 600 {
+            context.declined = true;
             self.cancel_branches(number, turn);
         }
         if self.finish_if_all_done(number, turn) { Outcome::ResponseForwarded } else { Outcome::ResponseAbsorbed }
@@ -156,6 +161,8 @@ impl Proxy {
         let Some(best) = context.best.take() else { return false };
         context.answered = true;
         let (server, dialog, initial, method) = (context.server, context.dialog, context.initial, context.method);
+        // §16.7 step 6: that a target is overloaded does not mean that this server is.
+        let best = if best.status == 503 { Best { status: 500, bytes: Vec::new() } } else { best };
         self.tell_failure(number, best.status, turn);
         if initial && method.makes_dialog() {
             self.shared.dialogs.fail(dialog);
@@ -167,8 +174,6 @@ impl Proxy {
                 self.contexts.try_remove(number as usize);
                 return false;
             }
-            // §16.7 step 6: that a target is overloaded does not mean that this server is.
-            503 => self.reply(number, 500, turn),
             status if best.bytes.is_empty() => self.reply(number, status, turn),
             status => {
                 turn.transactions.respond(server, status, turn.now, turn.out, |out| out.extend_from_slice(&best.bytes));

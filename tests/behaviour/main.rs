@@ -5,3 +5,4 @@ mod support;
 
 mod register;
 mod call;
+mod fork;
