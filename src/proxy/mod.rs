@@ -139,8 +139,9 @@ impl Proxy {
         });
         let Ok(number) = u32::try_from(index) else { return false };
         turn.transactions.set_context(server, number);
-        if kind == Kind::Invite {
-            self.reply(number, 100, turn);
+        match kind {
+            Kind::Invite => self.reply(number, 100, turn),
+            Kind::NonInvite => turn.transactions.remind_of_trying(server, turn.now),
         }
         self.note_dialog(job, turn);
         self.send_to_targets(number, kind, job, turn);
@@ -254,6 +255,7 @@ impl Proxy {
         match expired {
             Expired::TimedOut(id) => self.branch_failed(id, 408, turn),
             Expired::RingsTooLong(id) => self.rings_too_long(id, turn),
+            Expired::StillTrying(number) => self.reply(number, 100, turn),
             Expired::ServerEnded(id, Some(number)) | Expired::NotAcknowledged(id, Some(number)) => self.server_ended(id, number),
             Expired::ServerEnded(_, None) | Expired::NotAcknowledged(_, None) => {}
         }

@@ -43,8 +43,11 @@ impl Proxy {
             }
         };
         let Some(context) = self.contexts.get_mut(number as usize) else { return Outcome::StrayResponse };
+        let is_invite = context.method == Method::Invite;
         let Some(branch) = context.branch_mut(id) else { return Outcome::StrayResponse };
         match response.status {
+            // RFC 4320 §4.1: to anything but an INVITE, no provisional response is passed on.
+            101..200 if !is_invite => Outcome::ResponseAbsorbed,
             100 => {
                 branch.rings = true;
                 self.after_provisional(number, id, 100, turn);
@@ -71,9 +74,6 @@ impl Proxy {
     /// rings on after its CANCEL.
     fn after_provisional(&mut self, number: u32, id: BranchId, status: u16, turn: &mut Turn<'_>) {
         let Some(context) = self.contexts.get_mut(number as usize) else { return };
-        if context.method != Method::Invite {
-            return;
-        }
         if context.cancelled || context.answered || context.declined {
             self.cancel_branches(number, turn);
         } else if status > 100 && context.branch_mut(id).is_some_and(|branch| !branch.cancelled) {

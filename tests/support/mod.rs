@@ -170,8 +170,14 @@ impl World {
 
     /// Delivers a datagram from `peer` and returns everything that the server sends because of it.
     pub fn datagram(&mut self, peer: SocketAddr, text: &str) -> Vec<Sent> {
+        self.datagram_of(peer, text.as_bytes())
+    }
+
+    /// The same with a text that need not be UTF-8; over IPv6 it reaches the server's address there.
+    pub fn datagram_of(&mut self, peer: SocketAddr, bytes: &[u8]) -> Vec<Sent> {
         let before = self.sent.len();
-        let _ = self.deliver(Flow::udp(address(SERVER), peer), text.as_bytes());
+        let local = if peer.is_ipv6() { "[::1]:5060" } else { SERVER };
+        let _ = self.deliver(Flow::udp(address(local), peer), bytes);
         self.sent.drain(before..).collect()
     }
 
