@@ -12,6 +12,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod rfc3261_s16_proxy;
 mod rfc3261_s17_transactions;
 mod rfc3581_rport;
 mod rfc4320_non_invite;
