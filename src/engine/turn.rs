@@ -137,6 +137,6 @@ impl Engine {
     ) -> Job<'r, 'a> {
         let reply = self.reply_flow(&request.via, came);
         let (trunk, realm) = (trunk.id, &*trunk.account.realm);
-        Job { request, came, reply, key, trunk, realm, own_routes: routes.ours, dialog, initial, targets }
+        Job { request, came, reply, key, trunk, realm, own_routes: routes.ours, dialog, token: None, initial, targets }
     }
 }

@@ -115,7 +115,11 @@ fn s16_3_proxy_require_is_420_and_names_all_that_is_not_supported() {
     assert_eq!(headers(&refused.text, "Unsupported"), ["foo, bar", "baz"]);
     let request = alice.invite_with("bob", "Require: 100rel\r\n");
     let (_, sent) = alice.authenticate(&mut world, &request);
-    assert_eq!(header(&sent[1].text, "Require"), Some("100rel"), "what the callee must know is none of a proxy's business");
+    assert_eq!(
+        header(&sent[1].text, "Require"),
+        Some("100rel"),
+        "what the callee must know is none of a proxy's business"
+    );
 }
 
 /// Users call without digest from any address; contacts may point back to the server.
@@ -188,7 +192,9 @@ fn s16_3_a_spiral_is_none() {
     assert_eq!(header(&said[1].text, "Max-Forwards"), Some("68"));
     let failed = carol.send(&mut world, &carol.respond(&said[1].text, 486, "c", ""));
     assert_eq!(shown(&settle(&mut world, failed)), ["ACK 6003", "486 6001"]);
-    assert!(alice.send(&mut world, &ack_of(&request, "SIP/2.0 486 x\r\nTo: <sip:bob@127.0.0.1>;tag=c\r\n\r\n")).is_empty());
+    assert!(
+        alice.send(&mut world, &ack_of(&request, "SIP/2.0 486 x\r\nTo: <sip:bob@127.0.0.1>;tag=c\r\n\r\n")).is_empty()
+    );
     let late = world.pass(S(40));
     assert!(settle(&mut world, late).iter().all(|sent| status(&sent.text) == 0 || status(&sent.text) == 486));
     world.assert_all_over();
@@ -275,11 +281,18 @@ fn s16_6_in_a_dialog_too() {
 #[test]
 fn s16_7_only_our_via_is_taken_off_a_response() {
     let (mut world, mut alice, bob) = registered();
-    let request = alice.invite_with("bob", "").replacen("Via:", "Via: SIP/2.0/UDP 127.0.0.1:6001;branch=z9hG4bKtop;rport ,SIP/2.0/UDP below;branch=z9hG4bK0\r\nv:", 1);
+    let request = alice.invite_with("bob", "").replacen(
+        "Via:",
+        "Via: SIP/2.0/UDP 127.0.0.1:6001;branch=z9hG4bKtop;rport ,SIP/2.0/UDP below;branch=z9hG4bK0\r\nv:",
+        1,
+    );
     let (_, sent) = alice.authenticate(&mut world, &request);
     let forwarded = &sent[1].text;
     let (ours, rest) = (headers(forwarded, "Via")[0], &headers(forwarded, "Via")[1..]);
-    assert_eq!(rest[0], "SIP/2.0/UDP 127.0.0.1:6001;branch=z9hG4bKtop;received=127.0.0.1;rport=6001, SIP/2.0/UDP below;branch=z9hG4bK0");
+    assert_eq!(
+        rest[0],
+        "SIP/2.0/UDP 127.0.0.1:6001;branch=z9hG4bKtop;received=127.0.0.1;rport=6001, SIP/2.0/UDP below;branch=z9hG4bK0"
+    );
     let answer = bob.respond(forwarded, 183, "b", "X-Odd:  a\r\nm : <sip:bob@127.0.0.1:6002>\r\n");
     let without_ours = answer.replacen(&format!("Via: {ours}\r\n"), "", 1);
     let back = only(bob.send(&mut world, &answer));
@@ -310,7 +323,12 @@ fn s16_7_what_is_no_answer_to_anything_is_dropped() {
     let stray = "SIP/2.0 200 OK\r\nVia: SIP/2.0/UDP 127.0.0.1:5060;branch=z9hG4bKx\r\nVia: SIP/2.0/UDP 127.0.0.1:6001;branch=z9hG4bKy\r\nFrom: <sip:a@h>;tag=1\r\nTo: <sip:b@h>;tag=2\r\nCall-ID: c\r\nCSeq: 1 INVITE\r\nContent-Length: 0\r\n\r\n";
     assert!(bob.send(&mut world, stray).is_empty());
     assert_eq!(world.outcome(), Outcome::StrayResponse);
-    for broken in [stray.replace("Call-ID: c\r\n", ""), stray.replace("200 OK", "2000 OK"), stray.replace("CSeq: 1", "CSeq: x"), stray.replace("SIP/2.0 2", "sip/3.0 2")] {
+    for broken in [
+        stray.replace("Call-ID: c\r\n", ""),
+        stray.replace("200 OK", "2000 OK"),
+        stray.replace("CSeq: 1", "CSeq: x"),
+        stray.replace("SIP/2.0 2", "sip/3.0 2"),
+    ] {
         assert!(bob.send(&mut world, &broken).is_empty());
         assert_eq!(world.outcome(), Outcome::Unreadable);
     }
@@ -353,9 +371,18 @@ fn s16_5_who_has_no_phone_is_480_and_who_is_nobody_is_404() {
 
 #[test]
 fn s16_6_only_what_makes_a_dialog_is_record_routed() {
-    for (method, recorded) in [("INVITE", 1), ("SUBSCRIBE", 1), ("REFER", 1), ("MESSAGE", 0), ("OPTIONS", 0), ("PUBLISH", 0), ("FOO", 0)] {
+    for (method, recorded) in
+        [("INVITE", 1), ("SUBSCRIBE", 1), ("REFER", 1), ("MESSAGE", 0), ("OPTIONS", 0), ("PUBLISH", 0), ("FOO", 0)]
+    {
         let (mut world, mut alice, _) = registered();
-        let request = alice.request(method, "sip:bob@127.0.0.1", "<sip:bob@127.0.0.1>", "m1", "Record-Route: <sip:p1.invalid;lr>\r\n", "");
+        let request = alice.request(
+            method,
+            "sip:bob@127.0.0.1",
+            "<sip:bob@127.0.0.1>",
+            "m1",
+            "Record-Route: <sip:p1.invalid;lr>\r\n",
+            "",
+        );
         let (_, sent) = alice.authenticate(&mut world, &request);
         let forwarded = only(requests(sent));
         assert_eq!(method_of(&forwarded.text), method);
