@@ -7,4 +7,5 @@ mod register;
 mod call;
 mod dialog;
 mod fork;
+mod lossy;
 mod shards;
