@@ -11,7 +11,7 @@ pub const T4: Duration = Duration::from_secs(5);
 /// 64 × T1: when a transaction gives up.
 pub const T1_64: Duration = Duration::from_secs(32);
 /// When a client's Timer E has grown to T2: after 0.5, 1 and 2 s.
-pub const E_IS_T2: Duration = Duration::from_millis(3_500);
+pub(super) const E_IS_T2: Duration = Duration::from_millis(3_500);
 
 /// A timer of a transaction.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]

@@ -152,7 +152,7 @@ pub fn ringing() -> (World, Phone, Phone, String, Sent) {
 impl Call {
     /// Registers the callee, calls it, answers and acknowledges.
     pub fn set_up(world: &mut World, caller: Phone, callee: Phone) -> Self {
-        let mut call = Self::answered(world, caller, callee);
+        let call = Self::answered(world, caller, callee);
         let ack = call.ack();
         let acked = only(call.caller.send(world, &ack));
         assert_eq!((method_of(&acked.text), acked.flow.peer), ("ACK", call.callee.address));
