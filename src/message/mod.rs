@@ -1,1 +1,5 @@
 //! To come.
+
+mod framing;
+
+pub use framing::{Frame, Framer, FramingError};
