@@ -70,6 +70,11 @@ impl ConnectionId {
         (self.0 >> 56) as u8
     }
 
+    /// Which of its shard's connections it is.
+    pub const fn serial(self) -> u64 {
+        self.0 & 0x00ff_ffff_ffff_ffff
+    }
+
     /// Whether this names a connection at all.
     pub const fn is_some(self) -> bool {
         self.0 != 0
@@ -106,6 +111,15 @@ impl Flow {
     pub fn peer_ip(&self) -> IpAddr {
         self.peer.ip().to_canonical()
     }
+}
+
+/// What the host knows of its own addresses.
+pub trait LocalRoutes: Send + Sync {
+    /// Whether `ip` is an address of this host.
+    fn is_local(&self, ip: IpAddr) -> bool;
+
+    /// The local address from which the host sends to `peer`; `None` without a route.
+    fn toward(&self, peer: IpAddr) -> Option<IpAddr>;
 }
 
 impl fmt::Display for Flow {
