@@ -14,6 +14,7 @@ pub use crate::output::{BranchId, Output, Send};
 pub use settings::{Alias, Settings};
 pub use shared::{Secrets, Shared};
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use rand::SeedableRng;
@@ -21,7 +22,7 @@ use rand::rngs::StdRng;
 
 use crate::clock::Timestamp;
 use crate::event::{Outcome, Subject};
-use crate::flow::{Flow, Transport};
+use crate::flow::{ConnectionId, Flow, Transport};
 use crate::message::{Head, Request, Response, StartLine, unfold};
 use crate::proxy::Proxy;
 use crate::transaction::Transactions;
@@ -46,6 +47,8 @@ pub struct Engine {
     proxy: Proxy,
     rng: StdRng,
     told: Vec<crate::transaction::Expired>,
+    /// Own streams that the others have been told of.
+    noted_streams: HashSet<ConnectionId>,
     scratch: Vec<u8>,
 }
 
@@ -61,7 +64,7 @@ impl Engine {
         let transactions = Transactions::new(shared.max_transactions, now);
         let proxy = Proxy::new(shared.proxy.clone(), shard);
         let rng = StdRng::from_seed(seed);
-        Self { shared, shard, transactions, proxy, rng, told: Vec::new(), scratch: Vec::new() }
+        Self { shared, shard, transactions, proxy, rng, told: Vec::new(), noted_streams: HashSet::new(), scratch: Vec::new() }
     }
 
     /// Takes one whole message: a datagram, or one framed message of a stream. Line folding is undone in place.
@@ -73,6 +76,9 @@ impl Engine {
         observer: &mut dyn Observer,
         out: &mut Output,
     ) -> Disposition {
+        if flow.connection.is_some() && self.noted_streams.insert(flow.connection) {
+            self.shared.streams.note(flow.connection);
+        }
         if Head::read(bytes).is_err() {
             unfold(bytes);
         }
@@ -140,6 +146,19 @@ impl Engine {
         let mut scene = Scene { now, out, observer };
         let (proxy, mut turn) = self.proxy_turn(&mut scene);
         proxy.send_failed(branch, &mut turn);
+    }
+
+    /// A stream of this shard has closed: bindings and dialogs that were seen on it are reached otherwise from now on.
+    pub fn connection_closed(
+        &mut self,
+        connection: ConnectionId,
+        _now: Timestamp,
+        _observer: &mut dyn Observer,
+        _out: &mut Output,
+    ) {
+        if self.noted_streams.remove(&connection) {
+            self.shared.streams.closed(connection);
+        }
     }
 
     /// Live server transactions, client transactions, response contexts and timers: all zero when nothing is going on.

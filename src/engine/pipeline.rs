@@ -204,7 +204,7 @@ impl Engine {
         let way = match (known, &routes.next) {
             (DialogTarget::NotNamed, _) => return Err((403, Outcome::TargetNotNamed)),
             (_, Some(next)) => target::address_in(next, interfaces, flow.local),
-            (DialogTarget::Flow(seen), None) => target::live_flow(&seen, uri, interfaces),
+            (DialogTarget::Flow(seen), None) => target::live_flow(&seen, uri, interfaces, &self.shared.streams),
             (DialogTarget::UnknownDialog, None) => target::address_in(uri, interfaces, flow.local),
         };
         let flow = way.ok_or((502, Outcome::Unreachable))?;
@@ -339,7 +339,7 @@ impl Engine {
         let shared = self.shared.clone();
         let user = request.uri.user_name().unwrap_or_default();
         let name = std::str::from_utf8(&user).unwrap_or_default();
-        let targets = target::bindings(&shared.location, &shared.interfaces, trunk.id, name, scene.now);
+        let targets = target::bindings(&shared.location, &shared.interfaces, &shared.streams, trunk.id, name, scene.now);
         if targets.is_empty() {
             let credential = shared.credentials.credential(&trunk.account.auth_id, &user);
             let (status, outcome) = match credential {

@@ -9,7 +9,7 @@ use siphasher::sip::SipHasher24;
 
 use crate::auth::{CredentialSource, NonceKeys, ReplayWindows};
 use crate::dialog::Dialogs;
-use crate::flow::Flow;
+use crate::flow::{Flow, OpenStreams};
 use crate::limits::Rates;
 use crate::location::Location;
 use crate::message::{Head, Name, Request};
@@ -34,6 +34,8 @@ pub struct Shared {
     pub location: Arc<Location>,
     /// Our addresses and names.
     pub interfaces: Arc<Interfaces>,
+    /// Streams that are open.
+    pub streams: OpenStreams,
     /// Dialogs.
     pub dialogs: Arc<Dialogs>,
     /// Limits on bindings.

@@ -90,11 +90,6 @@ impl Interfaces {
             || self.aliases.iter().any(|name| is_it(&name.host) && port.is_none_or(|port| name.port == Some(port) || listens_on(port)))
     }
 
-    /// Whether the stream of a flow is still open; a datagram flow has none.
-    pub fn has_open_stream(&self, flow: &Flow) -> bool {
-        flow.connection.is_some() && self.routes.is_open(flow.connection)
-    }
-
     /// Appends `host:port` for Via and Record-Route toward the peer of `flow`.
     pub fn push_sent_by(&self, out: &mut Vec<u8>, flow: &Flow) {
         match self.advertised_for(flow) {
@@ -155,9 +150,6 @@ mod tests {
         }
         fn toward(&self, _peer: IpAddr) -> Option<IpAddr> {
             Some([192, 0, 2, 7].into())
-        }
-        fn is_open(&self, _connection: crate::flow::ConnectionId) -> bool {
-            true
         }
     }
 

@@ -17,7 +17,7 @@ use sipward::clock::Timestamp;
 use sipward::dialog::Dialogs;
 use sipward::engine::{Disposition, Engine, Output, Secrets, Shared};
 use sipward::event::{Event, Observer, Outcome};
-use sipward::flow::{ConnectionId, Flow, LocalRoutes, Transport};
+use sipward::flow::{ConnectionId, Flow, LocalRoutes, OpenStreams, Transport};
 use sipward::limits::SourceRates;
 use sipward::location::{Location, NoBindingStore};
 use sipward::proxy;
@@ -42,9 +42,8 @@ impl CredentialSource for Credentials {
     }
 }
 
-/// Only the loopback interface; streams are open until a test closes them.
-#[derive(Default)]
-pub struct Loopback(DashMap<ConnectionId, ()>);
+/// Only the loopback interface.
+pub struct Loopback;
 
 impl LocalRoutes for Loopback {
     fn is_local(&self, ip: IpAddr) -> bool {
@@ -52,9 +51,6 @@ impl LocalRoutes for Loopback {
     }
     fn toward(&self, peer: IpAddr) -> Option<IpAddr> {
         Some(if peer.is_ipv4() { [127, 0, 0, 1].into() } else { std::net::Ipv6Addr::LOCALHOST.into() })
-    }
-    fn is_open(&self, connection: ConnectionId) -> bool {
-        !self.0.contains_key(&connection)
     }
 }
 
@@ -132,7 +128,6 @@ pub struct World {
     pub shared: Arc<Shared>,
     pub now: Timestamp,
     pub heard: Heard,
-    pub loopback: Arc<Loopback>,
     output: Output,
     sent: Vec<Sent>,
 }
@@ -144,10 +139,9 @@ pub fn address(text: &str) -> SocketAddr {
 impl World {
     pub fn new(setup: &Setup) -> Self {
         let now = Timestamp::from_secs(START_S);
-        let loopback = Arc::new(Loopback::default());
-        let shared = Arc::new(shared(setup, now, loopback.clone()));
+        let shared = Arc::new(shared(setup, now));
         let engine = Engine::new(shared.clone(), 0, [7; 32], now);
-        Self { engine, shared, now, heard: Heard::default(), loopback, output: Output::default(), sent: Vec::new() }
+        Self { engine, shared, now, heard: Heard::default(), output: Output::default(), sent: Vec::new() }
     }
 
     /// The default world: `all`, no ACL, users alice, bob and carol, and one who is disabled.
@@ -204,7 +198,9 @@ impl World {
 
     /// The stream has closed.
     pub fn close(&mut self, connection: u64) {
-        self.loopback.0.insert(ConnectionId::new(0, connection), ());
+        self.output.clear();
+        let connection = ConnectionId::new(0, connection);
+        self.engine.connection_closed(connection, self.now, &mut self.heard, &mut self.output);
     }
 
     fn collect(&mut self) {
@@ -230,10 +226,10 @@ impl World {
 }
 
 /// What the engine of a world shares; a world of several shards makes several engines over it.
-pub fn shared(setup: &Setup, now: Timestamp, loopback: Arc<Loopback>) -> Shared {
+pub fn shared(setup: &Setup, now: Timestamp) -> Shared {
     let listen = address(SERVER);
     let listeners = vec![(Transport::Udp, listen), (Transport::Tcp, listen), (Transport::Udp, address("[::1]:5060"))];
-    let interfaces = Arc::new(Interfaces::new(listeners, Vec::new(), Vec::new(), loopback));
+    let interfaces = Arc::new(Interfaces::new(listeners, Vec::new(), Vec::new(), Arc::new(Loopback)));
     let dialogs = Arc::new(Dialogs::new(100_000, [3; 16]));
     let credentials = Credentials::default();
     for (number, (name, password, enabled)) in setup.users.iter().enumerate() {
@@ -250,6 +246,7 @@ pub fn shared(setup: &Setup, now: Timestamp, loopback: Arc<Loopback>) -> Shared 
         rates: Arc::new(SourceRates::new(setup.per_source_per_s, Vec::new(), [6; 16])),
         location: Arc::new(Location::new(Arc::new(NoBindingStore))),
         interfaces: interfaces.clone(),
+        streams: OpenStreams::default(),
         dialogs: dialogs.clone(),
         registrar: setup.registrar.clone(),
         proxy: Arc::new(proxy::Shared { settings: setup.proxy.clone(), interfaces, dialogs, route_keys, loop_secret: [4; 16] }),
