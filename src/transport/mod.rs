@@ -2,7 +2,7 @@
 //!
 //! One thread per shard owns an [`Engine`](crate::engine::Engine), a socket for each address that is listened on (shared
 //! among the shards by SO_REUSEPORT), the streams that the kernel gave to it, and nothing that another thread could wait
-//! for. What belongs to another shard goes there through a bounded inbox. [`bind`] opens every listener, [`Bound::start`]
+//! for. What belongs to another shard goes there through a bounded inbox. [`bind()`] opens every listener, [`Bound::start`]
 //! starts the threads, [`Running::stop`] ends them.
 
 mod admission;
