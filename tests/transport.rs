@@ -72,15 +72,12 @@ impl PacketPath for Obedient {
     ) -> Disposition {
         let text = String::from_utf8_lossy(bytes).into_owned();
         let words: Vec<_> = text.lines().next().unwrap_or_default().split(' ').collect();
-        let mut answer = |answer: &str| {
-            out.push(flow, None, |to| to.extend_from_slice(&message(answer)));
-        };
         match words[..] {
             ["echo", ..] => {
                 out.push(flow, None, |to| to.extend_from_slice(bytes));
             }
-            ["where"] => answer(&format!("at {}", flow.local)),
-            ["by", shard] if shard.parse() == Ok(self.shard) => answer(&format!("by {shard}")),
+            ["where"] => answer(out, flow, &format!("at {}", flow.local)),
+            ["by", shard] if shard.parse() == Ok(self.shard) => answer(out, flow, &format!("by {shard}")),
             ["by" | "lose", shard] => return Disposition::HandOver(shard.parse().unwrap()),
             ["flood", count] => {
                 for _ in 0..count.parse().unwrap() {
@@ -94,6 +91,12 @@ impl PacketPath for Obedient {
             ["datagram", local, peer] => {
                 let to = Flow::udp(local.parse().unwrap(), peer.parse().unwrap());
                 out.push(to, Some(BranchId { index: 9, serial: 9 }), |to| to.extend_from_slice(&message("sent")));
+            }
+            ["dead", shard] => {
+                let gone = ConnectionId::new(shard.parse().unwrap(), 1 << 24);
+                let to = Flow::tcp(flow.local, flow.peer, gone);
+                out.push(to, Some(BranchId { index: 5, serial: 5 }), |to| to.extend_from_slice(&message("lost")));
+                answer(out, flow, &format!("asked {}", self.shard));
             }
             ["ring", millis] => {
                 self.timer = Some((now + Duration::from_millis(millis.parse().unwrap()), flow));
@@ -121,6 +124,10 @@ impl PacketPath for Obedient {
     fn connection_closed(&mut self, _: ConnectionId, _now: Timestamp, _: &mut dyn Observer, _out: &mut Output) {
         self.note("closed".to_owned());
     }
+}
+
+fn answer(out: &mut Output, flow: Flow, first_line: &str) {
+    out.push(flow, None, |to| to.extend_from_slice(&message(first_line)));
 }
 
 fn message(first_line: &str) -> Vec<u8> {
@@ -528,6 +535,19 @@ fn messages_reach_the_shard_they_belong_to_and_answers_come_back_on_the_stream_o
     }
     eventually("each asked for one of two shards that was not its own", || server.count("handed_over") == 16);
     assert_eq!(server.count("inbox_full"), 0);
+}
+
+#[test]
+fn a_request_on_a_stream_that_is_gone_fails_its_branch_also_when_the_stream_was_of_another_shard() {
+    let server = Server::start(&["udp:127.0.0.1:0"], |settings| settings.workers = 2);
+    let client = udp_client("127.0.0.1:0");
+    for (stream_of, failures) in [("dead 0", 1), ("dead 1", 2)] {
+        let (asked, _) = ask(&client, server.address(0), stream_of);
+        let expected = asked.replace("asked", "failed 5");
+        eventually("its own shard is told", || {
+            server.log.lock().unwrap().iter().filter(|note| **note == expected).count() == failures
+        });
+    }
 }
 
 #[test]

@@ -171,8 +171,8 @@ async fn sweep_streams<P: PacketPath>(shard: Shared<P>) {
     let opened = count_changed(&shard);
     let interval = shard.borrow().links.connections.sweep_interval();
     loop {
-        let idle = shard.borrow().links.connections.is_empty();
-        if idle {
+        let none_open = shard.borrow().links.connections.is_empty();
+        if none_open {
             opened.notified().await;
         }
         sleep(interval).await;
