@@ -176,7 +176,8 @@ impl Engine {
             Err((status, outcome)) => self.refuse(request, flow, status, outcome, scene),
             Ok(target) => {
                 let targets = Targets::from_iter([target]);
-                let job = self.job(request, flow, key, routes, &vouched.trunk, vouched.dialog, false, targets);
+                let mut job = self.job(request, flow, key, routes, &vouched.trunk, vouched.dialog, false, targets);
+                job.token = routes.token.and_then(|token| token.try_into().ok());
                 self.start(&job, Outcome::ForwardedInDialog, scene)
             }
         }

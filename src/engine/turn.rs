@@ -82,8 +82,10 @@ impl Engine {
 
     /// Refuses what could not be read, if its sender can be told.
     pub(super) fn refuse_malformed(&self, head: &Head<'_>, Malformed { status, reason }: Malformed, flow: &Flow, scene: &mut Scene<'_>) -> Outcome {
-        let is_ack = head.start_line().starts_with(b"ACK ");
-        if is_ack || Reply::can_address(head).is_none() {
+        let line = head.start_line();
+        // Neither an ACK nor a response is ever answered (RFC 3261 §17.1.1.3, §18.1.2).
+        let unanswerable = line.starts_with(b"ACK ") || line.get(..4).is_some_and(|start| start.eq_ignore_ascii_case(b"SIP/"));
+        if unanswerable || Reply::can_address(head).is_none() {
             return Outcome::Unreadable;
         }
         self.reply(head, flow, status, reason, scene, |_| ());
@@ -135,6 +137,6 @@ impl Engine {
     ) -> Job<'r, 'a> {
         let reply = self.reply_flow(&request.via, came);
         let (trunk, realm) = (trunk.id, &*trunk.account.realm);
-        Job { request, came, reply, key, trunk, realm, own_routes: routes.ours, dialog, initial, targets }
+        Job { request, came, reply, key, trunk, realm, own_routes: routes.ours, dialog, token: None, initial, targets }
     }
 }

@@ -33,7 +33,8 @@ pub enum Method {
 }
 
 impl Method {
-    fn recognise(token: &[u8]) -> Self {
+    /// Recognises a method token; case counts.
+    pub fn recognise(token: &[u8]) -> Self {
         match token {
             b"INVITE" => Self::Invite,
             b"ACK" => Self::Ack,

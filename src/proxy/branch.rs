@@ -26,8 +26,10 @@ pub fn write_branch(out: &mut Vec<u8>, shard: u8, id: BranchId, loop_mark: u64) 
     lex::push_hex(out, loop_mark);
 }
 
-/// The shard and the client transaction that a branch of ours names.
+/// The shard and the client transaction that a branch of ours names. One that was changed in length is none of ours
+/// (RFC 3261 §17.1.3).
 pub fn read_branch(branch: &[u8]) -> Option<(u8, BranchId)> {
+    loop_mark_of(branch)?;
     let text = branch.strip_prefix(PREFIX)?;
     let (first, rest) = text.split_at_checked(10)?;
     let place = from_hex(first)?;
@@ -37,7 +39,7 @@ pub fn read_branch(branch: &[u8]) -> Option<(u8, BranchId)> {
 
 fn loop_mark_of(branch: &[u8]) -> Option<u64> {
     let text = branch.strip_prefix(PREFIX)?;
-    from_hex(text.get(27..43)?).filter(|_| text.get(26) == Some(&b'.'))
+    from_hex(text.get(27..)?).filter(|_| text.len() == 43 && text.get(26) == Some(&b'.'))
 }
 
 fn from_hex(text: &[u8]) -> Option<u64> {
@@ -90,9 +92,11 @@ mod tests {
         write_branch(&mut out, 200, id, 42);
         assert_eq!(read_branch(&out), Some((200, id)));
         assert_eq!(loop_mark_of(&out), Some(42));
-        for cut in 0..35 {
+        for cut in 0..out.len() {
             assert_eq!(read_branch(&out[..cut]), None);
         }
+        out.push(b'0');
+        assert_eq!(read_branch(&out), None);
         assert_eq!(read_branch(b"z9hG4bKother"), None);
     }
 }

@@ -6,6 +6,7 @@ use crate::output::Output;
 
 use super::server_invite::{self, ServerInvite};
 use super::server_non_invite::{self, ServerNonInvite};
+use super::timer::E_IS_T2;
 use super::{Expired, Kind, Owner, ServerKey, Timer, Transactions};
 
 /// Identifies a server transaction.
@@ -72,6 +73,12 @@ impl Transactions {
         if let Some(server) = self.server_mut(id) {
             server.context = Some(context);
         }
+    }
+
+    /// Has the proxy told when a request other than INVITE has waited so long that its sender is owed a 100
+    /// (RFC 4320 §4.1).
+    pub fn remind_of_trying(&mut self, id: ServerId, now: Timestamp) {
+        self.start_timers(Owner::Server(id), [Some((Timer::Trying, E_IS_T2)), None], now);
     }
 
     /// The response context of a transaction.
@@ -151,9 +158,11 @@ impl Transactions {
                     server_invite::Act::Ended => Some(Expired::ServerEnded(id, context)),
                 }
             }
-            Machine::NonInvite(machine) => {
-                (machine.timer(timer).act == server_non_invite::Act::Ended).then_some(Expired::ServerEnded(id, context))
-            }
+            Machine::NonInvite(machine) => match machine.timer(timer).act {
+                server_non_invite::Act::Ended => Some(Expired::ServerEnded(id, context)),
+                server_non_invite::Act::StillTrying => return context.map(Expired::StillTrying),
+                server_non_invite::Act::Nothing | server_non_invite::Act::Retransmit => None,
+            },
         };
         if ended.is_some() {
             self.forget_server(id);

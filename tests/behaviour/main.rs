@@ -5,3 +5,6 @@ mod support;
 
 mod register;
 mod call;
+mod dialog;
+mod fork;
+mod shards;

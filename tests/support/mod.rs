@@ -1,7 +1,8 @@
 //! A world for tests of the core: one engine or several, a clock that only moves when told to, and a network that is a
 //! list of messages. No socket, no wait.
-#![allow(dead_code, reason = "each test binary uses its own part")]
+#![allow(dead_code, unreachable_pub, reason = "each test binary uses its own part")]
 
+pub mod call;
 pub mod phone;
 
 use std::net::{IpAddr, SocketAddr};
@@ -81,6 +82,9 @@ impl Observer for Heard {
 #[derive(Clone, Debug)]
 pub struct Sent {
     pub flow: Flow,
+    /// The branch that fails when this cannot be sent.
+    pub branch: Option<sipward::output::BranchId>,
+    pub bytes: Vec<u8>,
     pub text: String,
 }
 
@@ -160,8 +164,14 @@ impl World {
 
     /// Delivers a datagram from `peer` and returns everything that the server sends because of it.
     pub fn datagram(&mut self, peer: SocketAddr, text: &str) -> Vec<Sent> {
+        self.datagram_of(peer, text.as_bytes())
+    }
+
+    /// The same with a text that need not be UTF-8; over IPv6 it reaches the server's address there.
+    pub fn datagram_of(&mut self, peer: SocketAddr, bytes: &[u8]) -> Vec<Sent> {
         let before = self.sent.len();
-        let _ = self.deliver(Flow::udp(address(SERVER), peer), text.as_bytes());
+        let local = if peer.is_ipv6() { "[::1]:5060" } else { SERVER };
+        let _ = self.deliver(Flow::udp(address(local), peer), bytes);
         self.sent.drain(before..).collect()
     }
 
@@ -206,7 +216,7 @@ impl World {
     fn collect(&mut self) {
         for (send, bytes) in self.output.sends() {
             let text = String::from_utf8_lossy(bytes).into_owned();
-            self.sent.push(Sent { flow: send.flow, text });
+            self.sent.push(Sent { flow: send.flow, branch: send.branch, bytes: bytes.to_vec(), text });
         }
     }
 
