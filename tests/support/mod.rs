@@ -1,9 +1,10 @@
 //! A world for tests of the core: one engine or several, a clock that only moves when told to, and a network that is a
 //! list of messages. No socket, no wait.
-#![allow(dead_code, reason = "each test binary uses its own part")]
+#![allow(dead_code, unreachable_pub, reason = "each test binary uses its own part")]
 
 pub mod phone;
 
+use std::cell::RefCell;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
@@ -19,7 +20,7 @@ use sipward::engine::{Disposition, Engine, Output, Secrets, Shared};
 use sipward::event::{Event, Observer, Outcome};
 use sipward::flow::{ConnectionId, Flow, LocalRoutes, Transport};
 use sipward::limits::SourceRates;
-use sipward::location::{Location, NoBindingStore};
+use sipward::location::{Binding, Location, NoBindingStore};
 use sipward::proxy;
 use sipward::registrar;
 use sipward::trunk::{Account, AuthPolicy, Directory, Interfaces, Trunk, TrunkId};
@@ -94,6 +95,8 @@ pub struct Setup {
     pub policy: AuthPolicy,
     /// Allow and deny entries, such as `("127.0.0.0/8", Rule::Allow)`.
     pub acl: Vec<(&'static str, Rule)>,
+    /// Names that each allow entry may register without a password.
+    pub may_register: Vec<&'static str>,
     pub algorithms: Vec<Algorithm>,
     pub call_challenge: ChallengeStatus,
     pub caller_id_any: bool,
@@ -109,6 +112,7 @@ impl Default for Setup {
         Self {
             policy: AuthPolicy::All,
             acl: Vec::new(),
+            may_register: Vec::new(),
             algorithms: vec![Algorithm::Md5],
             call_challenge: ChallengeStatus::Unauthorized,
             caller_id_any: false,
@@ -137,6 +141,26 @@ pub struct World {
     sent: Vec<Sent>,
 }
 
+thread_local! {
+    /// Every message that a world of this thread takes or sends, while somebody asks for it.
+    static RECORD: RefCell<Option<Vec<Vec<u8>>>> = const { RefCell::new(None) };
+}
+
+/// Runs `scenarios` and returns the bytes of every message that was sent in them, to the server or by it.
+pub fn record(scenarios: impl FnOnce()) -> Vec<Vec<u8>> {
+    RECORD.with_borrow_mut(|record| *record = Some(Vec::new()));
+    scenarios();
+    RECORD.take().unwrap_or_default()
+}
+
+fn note(bytes: &[u8]) {
+    RECORD.with_borrow_mut(|record| {
+        if let Some(record) = record {
+            record.push(bytes.to_vec());
+        }
+    });
+}
+
 pub fn address(text: &str) -> SocketAddr {
     text.parse().expect("an address")
 }
@@ -157,11 +181,19 @@ impl World {
 
     /// A message reaches the server over `flow`.
     pub fn deliver(&mut self, flow: Flow, text: &[u8]) -> Disposition {
+        note(text);
         let mut bytes = text.to_vec();
         self.output.clear();
         let disposition = self.engine.receive(&mut bytes, flow, self.now, &mut self.heard, &mut self.output);
         self.collect();
         disposition
+    }
+
+    /// Delivers any bytes over any flow and returns everything that the server sends because of them.
+    pub fn bytes(&mut self, flow: Flow, bytes: &[u8]) -> Vec<Sent> {
+        let before = self.sent.len();
+        let _ = self.deliver(flow, bytes);
+        self.sent.drain(before..).collect()
     }
 
     /// Delivers a datagram from `peer` and returns everything that the server sends because of it.
@@ -209,9 +241,40 @@ impl World {
 
     fn collect(&mut self) {
         for (send, bytes) in self.output.sends() {
+            note(bytes);
             let text = String::from_utf8_lossy(bytes).into_owned();
             self.sent.push(Sent { flow: send.flow, text });
         }
+    }
+
+    /// A nonce of this server, as a challenge would hand it out now. `salt` tells it from others.
+    pub fn nonce(&self, salt: u64) -> String {
+        let nonce = self.shared.nonces.mint(REALM.as_bytes(), salt, self.now);
+        String::from_utf8_lossy(nonce.as_bytes()).into_owned()
+    }
+
+    /// Puts a binding there that no REGISTER of this world has made; it lasts for a day.
+    pub fn bind(&mut self, user: &str, contact: &str, flow: Flow) {
+        let binding = Binding {
+            contact: contact.as_bytes().into(),
+            flow,
+            call_id: b"bound".as_slice().into(),
+            cseq: 1,
+            expires_at: self.now + Duration::from_secs(86_400),
+            q: 1000,
+            credential: None,
+            user_agent: "".into(),
+        };
+        self.shared.location.update(TRUNK, user, |record| {
+            record.bindings.push(binding);
+            ((), true)
+        });
+    }
+
+    /// Whether the server holds any state of a request: a transaction, a response context or a dialog.
+    pub fn is_idle(&self) -> bool {
+        let load = self.engine.load();
+        load.server_transactions == 0 && load.client_transactions == 0 && load.contexts == 0 && self.shared.dialogs.is_empty()
     }
 
     /// The last outcome.
@@ -270,7 +333,7 @@ pub fn directory(setup: &Setup) -> Directory {
         id: Uuid::nil(),
         net: sipward::acl::parse_net(net).expect("a network"),
         rule: *rule,
-        may_register: Box::default(),
+        may_register: setup.may_register.iter().map(|name| (*name).into()).collect(),
     });
     let trunk = Arc::new(Trunk {
         id: TRUNK,
