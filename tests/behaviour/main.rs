@@ -14,6 +14,9 @@
 mod support;
 
 mod call;
+mod digest_uri;
+mod identity;
 mod policy;
 mod refusals;
 mod register;
+mod replay;

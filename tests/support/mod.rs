@@ -31,6 +31,8 @@ pub const SERVER: &str = "127.0.0.1:5060";
 pub const REALM: &str = "MA_TEST.sipward.invalid";
 pub const TRUNK: TrunkId = TrunkId(Uuid::from_u128(0x1234_5678_0000_4000_8000_0000_0000_0001));
 pub const TRUNK_DOMAIN: &str = "12345678.sipward.invalid";
+/// Domain of the second trunk, where there is one.
+pub const OTHER_DOMAIN: &str = "87654321.sipward.invalid";
 pub const START_S: u64 = 1_790_000_000;
 
 /// Credentials in memory.
@@ -101,6 +103,8 @@ pub struct Setup {
     pub call_challenge: ChallengeStatus,
     pub caller_id_any: bool,
     pub enabled: bool,
+    /// Whether the account has a second trunk, at [`OTHER_DOMAIN`].
+    pub second_trunk: bool,
     pub registrar: registrar::Settings,
     pub proxy: proxy::Settings,
     pub per_source_per_s: u32,
@@ -117,6 +121,7 @@ impl Default for Setup {
             call_challenge: ChallengeStatus::Unauthorized,
             caller_id_any: false,
             enabled: true,
+            second_trunk: false,
             registrar: registrar::Settings::default(),
             proxy: proxy::Settings::default(),
             per_source_per_s: 0,
@@ -321,7 +326,7 @@ pub fn shared(setup: &Setup, now: Timestamp, loopback: Arc<Loopback>) -> Shared 
     }
 }
 
-/// The one trunk of a world.
+/// The trunks of a world.
 pub fn directory(setup: &Setup) -> Directory {
     let account = Arc::new(Account {
         auth_id: "MA_TEST".into(),
@@ -329,17 +334,27 @@ pub fn directory(setup: &Setup) -> Directory {
         enabled: true,
         unscoped_credentials: Arc::new(AtomicU32::new(setup.users.len() as u32)),
     });
+    let first = Arc::new(trunk(setup, account.clone(), TRUNK, TRUNK_DOMAIN));
+    let mut trunks = vec![first.clone()];
+    if setup.second_trunk {
+        let id = TrunkId(Uuid::from_u128(0x8765_4321_0000_4000_8000_0000_0000_0002));
+        trunks.push(Arc::new(trunk(setup, account, id, OTHER_DOMAIN)));
+    }
+    Directory::new(first, trunks).expect("the trunks do not clash")
+}
+
+fn trunk(setup: &Setup, account: Arc<Account>, id: TrunkId, domain: &str) -> Trunk {
     let entries = setup.acl.iter().map(|(net, rule)| Entry {
         id: Uuid::nil(),
         net: sipward::acl::parse_net(net).expect("a network"),
         rule: *rule,
         may_register: setup.may_register.iter().map(|name| (*name).into()).collect(),
     });
-    let trunk = Arc::new(Trunk {
-        id: TRUNK,
-        name: "default".into(),
+    Trunk {
+        id,
+        name: domain.into(),
         account,
-        domain: TRUNK_DOMAIN.into(),
+        domain: domain.into(),
         enabled: setup.enabled,
         policy_register: setup.policy,
         policy_call: setup.policy,
@@ -350,6 +365,5 @@ pub fn directory(setup: &Setup) -> Directory {
         select_by_source: false,
         credential: None,
         scoped_credentials: Arc::new(AtomicU32::new(0)),
-    });
-    Directory::new(trunk.clone(), vec![trunk]).expect("one trunk cannot clash")
+    }
 }
