@@ -19,4 +19,5 @@ mod identity;
 mod policy;
 mod refusals;
 mod register;
+mod registrar;
 mod replay;
