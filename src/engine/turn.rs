@@ -82,7 +82,7 @@ impl Engine {
 
     /// Refuses what could not be read, if its sender can be told.
     pub(super) fn refuse_malformed(&self, head: &Head<'_>, Malformed { status, reason }: Malformed, flow: &Flow, scene: &mut Scene<'_>) -> Outcome {
-        let is_ack = head.start_line().starts_with(b"ACK ");
+        let is_ack = lex::trim_start(head.start_line()).strip_prefix(b"ACK").is_some_and(|rest| matches!(rest, [b' ' | b'\t', ..] | []));
         if is_ack || Reply::can_address(head).is_none() {
             return Outcome::Unreadable;
         }

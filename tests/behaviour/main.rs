@@ -17,6 +17,7 @@ mod call;
 mod digest_uri;
 mod identity;
 mod policy;
+mod rates;
 mod refusals;
 mod register;
 mod registrar;
