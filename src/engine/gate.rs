@@ -88,7 +88,7 @@ impl Shared {
 
     fn digest<'a>(&self, request: &Request<'a>, trunk: &Trunk, directory: &Directory, flow: &Flow, now: Timestamp) -> Digest<'a> {
         let realm = &*trunk.account.realm;
-        let mut other = None;
+        let (mut other, mut malformed) = (None, false);
         for value in answers(&request.head) {
             match DigestAnswer::parse(value) {
                 Ok(Some(answer)) if answer.realm.means(realm.as_bytes()) => {
@@ -96,12 +96,14 @@ impl Shared {
                 }
                 Ok(Some(answer)) => other = Some(answer),
                 Ok(None) => {}
-                Err(_) => return Digest::Wrong(Outcome::MalformedAnswer),
+                // It may be for another realm, whose business it is.
+                Err(_) => malformed = true,
             }
         }
         // An answer for another realm is worked through like one for ours.
         match other {
             Some(answer) => self.verify(request, answer, trunk, directory, flow, now),
+            None if malformed => Digest::Wrong(Outcome::MalformedAnswer),
             None => Digest::Absent,
         }
     }
@@ -121,7 +123,7 @@ impl Shared {
         let credential = credential.filter(|credential| trunk.takes_credential(credential.id, credential.trunk));
         let verifier = Verifier { nonces: &self.nonces, realm: &trunk.account.realm, offered: &trunk.algorithms };
         let verdict = verifier.verify(&answer, request.method_token, credential.as_ref(), now);
-        let same_target = self.names_target(&answer, request, directory, flow);
+        let same_target = self.names_target(&answer, request, trunk, directory, flow);
         match (verdict, credential) {
             (Verdict::Right { .. }, _) if !same_target => Digest::Wrong(Outcome::WrongDigestUri),
             (Verdict::Right { nonce, nc, fresh: true }, Some(credential)) => {
@@ -133,16 +135,16 @@ impl Shared {
         }
     }
 
-    /// Whether the digest uri may stand for the Request-URI: it may lack the user and name the server differently, but
-    /// not name another user or another host (RFC 3261 §22.4 rule 5, RFC 7616 §3.4.6).
-    fn names_target(&self, answer: &DigestAnswer<'_>, request: &Request<'_>, directory: &Directory, flow: &Flow) -> bool {
+    /// Whether the digest uri may stand for the Request-URI: it may lack the user and name the trunk differently, but not
+    /// name another user, another trunk or another host (RFC 3261 §22.4 rule 5, RFC 7616 §3.4.6).
+    fn names_target(&self, answer: &DigestAnswer<'_>, request: &Request<'_>, trunk: &Trunk, directory: &Directory, flow: &Flow) -> bool {
         if answer.uri == request.uri.raw {
             return true;
         }
         let Some(uri) = Uri::parse(answer.uri).filter(Uri::is_sip) else { return false };
-        let ours = |uri: &Uri<'_>| self.is_ours(directory, uri.host, uri.port, flow.local);
+        let same_trunk = || self.select(directory, uri.host, uri.port, flow).is_some_and(|selected| selected.id == trunk.id);
         let same_user = uri.user.is_none() || uri.user_name() == request.uri.user_name();
-        same_user && (uri.host.eq_ignore_ascii_case(request.uri.host) || (ours(&uri) && ours(&request.uri)))
+        same_user && (uri.host.eq_ignore_ascii_case(request.uri.host) || same_trunk())
     }
 
     /// Whether the request carries a nonce that this server made for the realm, fresh or not: such traffic is not

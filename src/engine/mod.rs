@@ -88,6 +88,8 @@ impl Engine {
         };
         match StartLine::parse(head.start_line()) {
             Some(StartLine::Response { .. }) => self.take_response(head, flow, &mut scene),
+            // A response however broken is answered by nobody: two servers could go on about it for ever.
+            None if starts_with_version(head.start_line()) => tell(Outcome::Unreadable, &flow, Subject::default(), &mut scene),
             Some(StartLine::Request { .. }) | None => self.take_request(head, &flow, &mut scene),
         }
     }
@@ -179,6 +181,11 @@ pub struct Load {
     pub contexts: usize,
     /// Timers that have not fired yet, those included that will find nothing to do.
     pub timers: usize,
+}
+
+/// Whether the line begins as a status line does. No method can: it has a slash.
+fn starts_with_version(line: &[u8]) -> bool {
+    line.get(..4).is_some_and(|start| start.eq_ignore_ascii_case(b"SIP/"))
 }
 
 fn tell(outcome: Outcome, flow: &Flow, subject: Subject<'_>, scene: &mut Scene<'_>) -> Disposition {

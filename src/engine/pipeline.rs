@@ -27,8 +27,9 @@ impl Engine {
     pub(super) fn decide(&mut self, request: &Request<'_>, flow: &Flow, scene: &mut Scene<'_>) -> Outcome {
         let shared = self.shared.clone();
         let directory = shared.directory.load_full();
+        let ping = is_ping(request) && shared.is_ours(&directory, request.uri.host, request.uri.port, flow.local);
         // Step 1: RFC 3261 §16.3, without state.
-        if let Some(outcome) = self.refuse_shape(request, flow, scene) {
+        if let Some(outcome) = self.refuse_shape(request, ping, flow, scene) {
             return outcome;
         }
         // What belongs to a transaction that was let in is not asked again.
@@ -44,7 +45,7 @@ impl Engine {
             self.transactions.retransmission(id, scene.out);
             return Outcome::Retransmission;
         }
-        if is_ping(request) && shared.is_ours(&directory, request.uri.host, request.uri.port, flow.local) {
+        if ping {
             return self.answer_ping(request, flow, scene);
         }
         if let Some(vouched) = in_dialog {
@@ -84,11 +85,11 @@ impl Engine {
     }
 
     /// Step 1 after the syntax: hops, loop, extensions.
-    fn refuse_shape(&mut self, request: &Request<'_>, flow: &Flow, scene: &mut Scene<'_>) -> Option<Outcome> {
+    fn refuse_shape(&mut self, request: &Request<'_>, ping: bool, flow: &Flow, scene: &mut Scene<'_>) -> Option<Outcome> {
         if request.method == Method::Ack {
             return (request.max_forwards == Some(0)).then_some(Outcome::AckDropped);
         }
-        if request.max_forwards == Some(0) && !is_ping(request) && request.method != Method::Register {
+        if request.max_forwards == Some(0) && !ping && request.method != Method::Register {
             return Some(self.refuse(request, flow, 483, Outcome::TooManyHops, scene));
         }
         if is_loop(&self.shared.proxy.loop_secret, request) {
@@ -143,6 +144,9 @@ impl Engine {
     /// RFC 3261 §9.2, §16.10. Found by branch, sent-by and peer.
     fn cancel(&mut self, request: &Request<'_>, flow: &Flow, key: ServerKey, scene: &mut Scene<'_>) -> Outcome {
         let Some(id) = self.transactions.find(key) else {
+            if !self.shared.rates.admit(flow.peer_ip(), scene.now) {
+                return Outcome::RateLimited;
+            }
             return self.refuse(request, flow, 481, Outcome::NothingToCancel, scene);
         };
         self.reply(&request.head, flow, 200, "OK", scene, |_| ());
@@ -408,7 +412,7 @@ const fn transaction_method(method: Method) -> Method {
     }
 }
 
-/// OPTIONS to a server and not to a user of it: how PBXes and monitors ask whether it lives.
+/// OPTIONS to a host and not to a user of it: how PBXes and monitors ask whether it lives.
 fn is_ping(request: &Request<'_>) -> bool {
     request.method == Method::Options && request.uri.user.is_none()
 }

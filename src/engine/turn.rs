@@ -82,10 +82,11 @@ impl Engine {
 
     /// Refuses what could not be read, if its sender can be told.
     pub(super) fn refuse_malformed(&self, head: &Head<'_>, Malformed { status, reason }: Malformed, flow: &Flow, scene: &mut Scene<'_>) -> Outcome {
-        let line = head.start_line();
+        let line = lex::trim_start(head.start_line());
         // Neither an ACK nor a response is ever answered (RFC 3261 §17.1.1.3, §18.1.2).
-        let unanswerable = line.starts_with(b"ACK ") || line.get(..4).is_some_and(|start| start.eq_ignore_ascii_case(b"SIP/"));
-        if unanswerable || Reply::can_address(head).is_none() {
+        let is_ack = line.strip_prefix(b"ACK").is_some_and(|rest| matches!(rest, [b' ' | b'\t', ..] | []));
+        let is_response = line.get(..4).is_some_and(|start| start.eq_ignore_ascii_case(b"SIP/"));
+        if is_ack || is_response || Reply::can_address(head).is_none() {
             return Outcome::Unreadable;
         }
         self.reply(head, flow, status, reason, scene, |_| ());

@@ -72,13 +72,13 @@ impl Registration<'_, '_> {
     pub fn look(&self, location: &Location, now: Timestamp) -> Look {
         let look = |record: &AorRecord| Look {
             answered: record.answered.iter().any(|seen| seen.mark == self.mark && now.since(seen.at) < T1_64),
-            unchanged: self.unchanged_in(record).is_some(),
+            unchanged: self.unchanged_in(record, now).is_some(),
         };
         location.read(self.trunk, self.user, look).unwrap_or_default()
     }
 
     /// The place of the one binding that this REGISTER repeats.
-    fn unchanged_in(&self, record: &AorRecord) -> Option<usize> {
+    fn unchanged_in(&self, record: &AorRecord, now: Timestamp) -> Option<usize> {
         let WantedContacts::Some(contacts) = &self.contacts else { return None };
         let [wanted] = contacts.as_slice() else { return None };
         record.bindings.iter().position(|binding| {
@@ -86,6 +86,8 @@ impl Registration<'_, '_> {
                 && binding.flow == *self.flow
                 && *binding.call_id == *self.request.call_id
                 && binding.cseq < self.request.cseq
+                && binding.expires_at > now
+                && binding.credential == self.admitted.credential()
                 && wanted.expires_s != Some(0)
         })
     }
@@ -112,10 +114,7 @@ impl Registration<'_, '_> {
         out: &mut Vec<u8>,
     ) -> Result<(), Rejection> {
         let second = if look.unchanged { None } else { self.second_reading(observer) };
-        let header_expires = match &second {
-            Some(second) if second.expires.is_some() => second.expires,
-            _ => self.contacts_header_expires(),
-        };
+        let header_expires = second.as_ref().and_then(|second| second.expires).or_else(|| self.header_expires());
         let user_agent = second.as_ref().and_then(|second| second.user_agent.as_deref());
         location.update(self.trunk, self.user, |record| {
             let result = self.change(record, header_expires, user_agent, settings, now, observer);
@@ -131,19 +130,20 @@ impl Registration<'_, '_> {
         })
     }
 
-    fn contacts_header_expires(&self) -> Option<u32> {
+    fn header_expires(&self) -> Option<u32> {
         self.request.head.get(Name::Expires).and_then(wanted::expires)
     }
 
     /// The fields as rsip reads them, held against ours.
     fn second_reading(&self, observer: &mut dyn Observer) -> Option<second_reader::SecondReading> {
-        let Ok(second) = second_reader::read(self.request.head.bytes()) else {
+        let Ok(mut second) = second_reader::read(self.request.head.bytes()) else {
             observer.observe(&Event::SecondReaderRefused);
             return None;
         };
         let mut difference = second.difference(self.request.call_id, self.request.cseq);
-        if second.expires.is_some() && second.expires != self.contacts_header_expires() {
+        if second.expires.is_some() && second.expires != self.header_expires() {
             difference = difference.or(Some("Expires"));
+            second.expires = None;
         }
         observer.observe(&match difference {
             Some(field) => Event::SecondReaderDiffered { field },
@@ -167,7 +167,7 @@ impl Registration<'_, '_> {
             WantedContacts::All => return self.remove_all(record, header_expires, observer),
             WantedContacts::Some(contacts) => contacts,
         };
-        if let (Some(at), [wanted]) = (self.unchanged_in(record), contacts.as_slice()) {
+        if let (Some(at), [wanted]) = (self.unchanged_in(record, now), contacts.as_slice()) {
             let lifetime_s = settings.lifetime_s(wanted.expires_s.or(header_expires))?;
             if let Some(binding) = record.bindings.get_mut(at) {
                 binding.cseq = self.request.cseq;
@@ -210,12 +210,14 @@ impl Registration<'_, '_> {
         if let Some(binding) = present.and_then(|at| bindings.get(at))
             && *binding.call_id == *self.request.call_id
             && binding.cseq >= self.request.cseq
+            && !touched.iter().any(|(contact, _)| *contact == binding.contact)
         {
             return Err(Rejection::bad("CSeq Not Higher Than Before"));
         }
         if lifetime_s == 0 {
             if let Some(at) = present {
-                bindings.remove(at);
+                let gone = bindings.remove(at);
+                touched.retain(|(contact, _)| *contact != gone.contact);
             }
             return Ok(());
         }

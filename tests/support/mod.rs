@@ -5,6 +5,7 @@
 pub mod call;
 pub mod phone;
 
+use std::cell::RefCell;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
@@ -20,7 +21,7 @@ use sipward::engine::{Disposition, Engine, Output, Secrets, Shared};
 use sipward::event::{Event, Observer, Outcome};
 use sipward::flow::{ConnectionId, Flow, LocalRoutes, OpenStreams, Transport};
 use sipward::limits::SourceRates;
-use sipward::location::{Location, NoBindingStore};
+use sipward::location::{Binding, Location, NoBindingStore};
 use sipward::proxy;
 use sipward::registrar;
 use sipward::trunk::{Account, AuthPolicy, Directory, Interfaces, Trunk, TrunkId};
@@ -31,6 +32,8 @@ pub const SERVER: &str = "127.0.0.1:5060";
 pub const REALM: &str = "MA_TEST.sipward.invalid";
 pub const TRUNK: TrunkId = TrunkId(Uuid::from_u128(0x1234_5678_0000_4000_8000_0000_0000_0001));
 pub const TRUNK_DOMAIN: &str = "12345678.sipward.invalid";
+/// Domain of the second trunk, where there is one.
+pub const OTHER_DOMAIN: &str = "87654321.sipward.invalid";
 pub const START_S: u64 = 1_790_000_000;
 
 /// Credentials in memory.
@@ -94,10 +97,14 @@ pub struct Setup {
     pub policy: AuthPolicy,
     /// Allow and deny entries, such as `("127.0.0.0/8", Rule::Allow)`.
     pub acl: Vec<(&'static str, Rule)>,
+    /// Names that each allow entry may register without a password.
+    pub may_register: Vec<&'static str>,
     pub algorithms: Vec<Algorithm>,
     pub call_challenge: ChallengeStatus,
     pub caller_id_any: bool,
     pub enabled: bool,
+    /// Whether the account has a second trunk, at [`OTHER_DOMAIN`].
+    pub second_trunk: bool,
     pub registrar: registrar::Settings,
     pub proxy: proxy::Settings,
     pub per_source_per_s: u32,
@@ -109,10 +116,12 @@ impl Default for Setup {
         Self {
             policy: AuthPolicy::All,
             acl: Vec::new(),
+            may_register: Vec::new(),
             algorithms: vec![Algorithm::Md5],
             call_challenge: ChallengeStatus::Unauthorized,
             caller_id_any: false,
             enabled: true,
+            second_trunk: false,
             registrar: registrar::Settings::default(),
             proxy: proxy::Settings::default(),
             per_source_per_s: 0,
@@ -136,6 +145,26 @@ pub struct World {
     sent: Vec<Sent>,
 }
 
+thread_local! {
+    /// Every message that a world of this thread takes or sends, while somebody asks for it.
+    static RECORD: RefCell<Option<Vec<Vec<u8>>>> = const { RefCell::new(None) };
+}
+
+/// Runs `scenarios` and returns the bytes of every message that was sent in them, to the server or by it.
+pub fn record(scenarios: impl FnOnce()) -> Vec<Vec<u8>> {
+    RECORD.with_borrow_mut(|record| *record = Some(Vec::new()));
+    scenarios();
+    RECORD.take().unwrap_or_default()
+}
+
+fn note(bytes: &[u8]) {
+    RECORD.with_borrow_mut(|record| {
+        if let Some(record) = record {
+            record.push(bytes.to_vec());
+        }
+    });
+}
+
 pub fn address(text: &str) -> SocketAddr {
     text.parse().expect("an address")
 }
@@ -155,11 +184,19 @@ impl World {
 
     /// A message reaches the server over `flow`.
     pub fn deliver(&mut self, flow: Flow, text: &[u8]) -> Disposition {
+        note(text);
         let mut bytes = text.to_vec();
         self.output.clear();
         let disposition = self.engine.receive(&mut bytes, flow, self.now, &mut self.heard, &mut self.output);
         self.collect();
         disposition
+    }
+
+    /// Delivers any bytes over any flow and returns everything that the server sends because of them.
+    pub fn bytes(&mut self, flow: Flow, bytes: &[u8]) -> Vec<Sent> {
+        let before = self.sent.len();
+        let _ = self.deliver(flow, bytes);
+        self.sent.drain(before..).collect()
     }
 
     /// Delivers a datagram from `peer` and returns everything that the server sends because of it.
@@ -215,9 +252,40 @@ impl World {
 
     fn collect(&mut self) {
         for (send, bytes) in self.output.sends() {
+            note(bytes);
             let text = String::from_utf8_lossy(bytes).into_owned();
             self.sent.push(Sent { flow: send.flow, branch: send.branch, bytes: bytes.to_vec(), text });
         }
+    }
+
+    /// A nonce of this server, as a challenge would hand it out now. `salt` tells it from others.
+    pub fn nonce(&self, salt: u64) -> String {
+        let nonce = self.shared.nonces.mint(REALM.as_bytes(), salt, self.now);
+        String::from_utf8_lossy(nonce.as_bytes()).into_owned()
+    }
+
+    /// Puts a binding there that no REGISTER of this world has made; it lasts for a day.
+    pub fn bind(&mut self, user: &str, contact: &str, flow: Flow) {
+        let binding = Binding {
+            contact: contact.as_bytes().into(),
+            flow,
+            call_id: b"bound".as_slice().into(),
+            cseq: 1,
+            expires_at: self.now + Duration::from_secs(86_400),
+            q: 1000,
+            credential: None,
+            user_agent: "".into(),
+        };
+        self.shared.location.update(TRUNK, user, |record| {
+            record.bindings.push(binding);
+            ((), true)
+        });
+    }
+
+    /// Whether the server holds any state of a request: a transaction, a response context or a dialog.
+    pub fn is_idle(&self) -> bool {
+        let load = self.engine.load();
+        load.server_transactions == 0 && load.client_transactions == 0 && load.contexts == 0 && self.shared.dialogs.is_empty()
     }
 
     /// The last outcome.
@@ -265,7 +333,7 @@ pub fn shared(setup: &Setup, now: Timestamp) -> Shared {
     }
 }
 
-/// The one trunk of a world.
+/// The trunks of a world.
 pub fn directory(setup: &Setup) -> Directory {
     let account = Arc::new(Account {
         auth_id: "MA_TEST".into(),
@@ -273,17 +341,27 @@ pub fn directory(setup: &Setup) -> Directory {
         enabled: true,
         unscoped_credentials: Arc::new(AtomicU32::new(setup.users.len() as u32)),
     });
+    let first = Arc::new(trunk(setup, account.clone(), TRUNK, TRUNK_DOMAIN));
+    let mut trunks = vec![first.clone()];
+    if setup.second_trunk {
+        let id = TrunkId(Uuid::from_u128(0x8765_4321_0000_4000_8000_0000_0000_0002));
+        trunks.push(Arc::new(trunk(setup, account, id, OTHER_DOMAIN)));
+    }
+    Directory::new(first, trunks).expect("the trunks do not clash")
+}
+
+fn trunk(setup: &Setup, account: Arc<Account>, id: TrunkId, domain: &str) -> Trunk {
     let entries = setup.acl.iter().map(|(net, rule)| Entry {
         id: Uuid::nil(),
         net: sipward::acl::parse_net(net).expect("a network"),
         rule: *rule,
-        may_register: Box::default(),
+        may_register: setup.may_register.iter().map(|name| (*name).into()).collect(),
     });
-    let trunk = Arc::new(Trunk {
-        id: TRUNK,
-        name: "default".into(),
+    Trunk {
+        id,
+        name: domain.into(),
         account,
-        domain: TRUNK_DOMAIN.into(),
+        domain: domain.into(),
         enabled: setup.enabled,
         policy_register: setup.policy,
         policy_call: setup.policy,
@@ -294,6 +372,5 @@ pub fn directory(setup: &Setup) -> Directory {
         select_by_source: false,
         credential: None,
         scoped_credentials: Arc::new(AtomicU32::new(0)),
-    });
-    Directory::new(trunk.clone(), vec![trunk]).expect("one trunk cannot clash")
+    }
 }

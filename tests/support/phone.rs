@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use sipward::auth::{Algorithm, Ha1Set, QopInput, ResponseInput, response};
 
-use super::{REALM, SERVER, Sent, World};
+use super::{REALM, Sent, World};
 
 /// A phone at an address.
 #[derive(Clone, Debug)]
@@ -113,6 +113,11 @@ impl Phone {
     pub fn answer_with(&self, field: &str, request: &str, nonce: &str, algorithm: &str, nc: u32) -> String {
         let mut line = request.split(' ');
         let (method, uri) = (line.next().unwrap_or_default(), line.next().unwrap_or_default());
+        self.answer_for(field, method, uri, nonce, algorithm, nc)
+    }
+
+    /// An answer line for a method and a digest uri, whatever the request says.
+    pub fn answer_for(&self, field: &str, method: &str, uri: &str, nonce: &str, algorithm: &str, nc: u32) -> String {
         let which = Algorithm::from_token(algorithm.as_bytes()).expect("a known algorithm");
         let ha1 = Ha1Set::from_password(self.user.as_bytes(), REALM.as_bytes(), self.password.as_bytes());
         let nc_text = format!("{nc:08x}");
