@@ -27,6 +27,7 @@ use crate::message::{Head, Request, Response, StartLine, unfold};
 use crate::proxy::Proxy;
 use crate::transaction::Transactions;
 
+use gate::Answers;
 use turn::Scene;
 
 /// Whether a message was dealt with here.
@@ -101,8 +102,11 @@ impl Engine {
                 tell(outcome, flow, Subject::default(), scene)
             }
             Ok(request) => {
-                let outcome = self.decide(&request, flow, scene);
-                tell(outcome, flow, subject_of(&request), scene)
+                let answers = Answers::read(&request.head);
+                let outcome = self.decide(&request, &answers, flow, scene);
+                let name = answers.username().or(request.from.uri.user).unwrap_or_default();
+                let subject = Subject { method: request.method_token, name, call_id: request.call_id };
+                tell(outcome, flow, subject, scene)
             }
         }
     }
@@ -191,11 +195,4 @@ fn starts_with_version(line: &[u8]) -> bool {
 fn tell(outcome: Outcome, flow: &Flow, subject: Subject<'_>, scene: &mut Scene<'_>) -> Disposition {
     scene.observer.observe(&Event::Decided { outcome, flow, subject });
     Disposition::Done
-}
-
-/// Whom a request speaks of: the user that its digest answer names, else the one in From.
-fn subject_of<'a>(request: &Request<'a>) -> Subject<'a> {
-    let answer = gate::answers(&request.head).find_map(|value| crate::auth::DigestAnswer::parse(value).ok().flatten());
-    let name = answer.map_or(request.from.uri.user.unwrap_or_default(), |answer| answer.username.raw());
-    Subject { method: request.method_token, name, call_id: request.call_id }
 }

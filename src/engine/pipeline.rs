@@ -13,7 +13,7 @@ use crate::transaction::{Kind, ServerKey};
 use crate::trunk::{Directory, Trunk};
 
 use super::Engine;
-use super::gate::{Gate, Proof};
+use super::gate::{Answers, Gate, Proof};
 use super::turn::Scene;
 
 /// A request inside a dialog that a route token vouches for.
@@ -24,7 +24,13 @@ struct InDialog {
 
 impl Engine {
     /// Decides on a request whose mandatory fields could be read.
-    pub(super) fn decide(&mut self, request: &Request<'_>, flow: &Flow, scene: &mut Scene<'_>) -> Outcome {
+    pub(super) fn decide<'a>(
+        &mut self,
+        request: &Request<'a>,
+        answers: &Answers<'a>,
+        flow: &Flow,
+        scene: &mut Scene<'_>,
+    ) -> Outcome {
         let shared = self.shared.clone();
         let directory = shared.directory.load_full();
         let ping = is_ping(request) && shared.is_ours(&directory, request.uri.host, request.uri.port, flow.local);
@@ -53,8 +59,8 @@ impl Engine {
         }
         // Step 3 before step 2: whether a nonce is ours depends on the realm, so on the trunk.
         let trunk = shared.select(&directory, request.uri.host, request.uri.port, flow);
-        let realm = trunk.as_ref().unwrap_or(directory.default_trunk()).account.realm.clone();
-        if !shared.has_own_nonce(request, &realm, scene.now) && !shared.rates.admit(flow.peer_ip(), scene.now) {
+        let realm = &trunk.as_ref().unwrap_or(directory.default_trunk()).account.realm;
+        if !shared.has_own_nonce(answers, realm, scene.now) && !shared.rates.admit(flow.peer_ip(), scene.now) {
             return Outcome::RateLimited;
         }
         let Some(trunk) = trunk else {
@@ -65,7 +71,7 @@ impl Engine {
             return self.refuse(request, flow, 404, Outcome::NotOurs, scene);
         }
         // Steps 4 and 5.
-        let (admitted, proof) = match shared.gate(request, flow, &trunk, &directory, scene.now) {
+        let (admitted, proof) = match shared.gate(request, answers, flow, &trunk, &directory, scene.now) {
             Gate::Pass(admitted, proof) => (admitted, proof),
             Gate::Challenge { outcome, stale } => return self.challenge(request, flow, &trunk, outcome, stale, scene),
             Gate::Forbidden(outcome) => return self.refuse(request, flow, 403, outcome, scene),

@@ -49,9 +49,7 @@ impl Engine {
 
     /// The tag of a stateless answer.
     pub(super) fn tag(&self, head: &Head<'_>) -> [u8; 16] {
-        let mut hex = Vec::with_capacity(16);
-        lex::push_hex(&mut hex, self.shared.stateless_tag(head));
-        hex.try_into().unwrap_or([b'0'; 16])
+        lex::hex(self.shared.stateless_tag(head))
     }
 
     /// Answers without state, where the topmost Via says where to.

@@ -18,12 +18,11 @@ const PREFIX: &[u8] = b"z9hG4bKsw";
 /// Appends a branch.
 pub fn write_branch(out: &mut Vec<u8>, shard: u8, id: BranchId, loop_mark: u64) {
     out.extend_from_slice(PREFIX);
-    let mut hex = Vec::with_capacity(16);
-    lex::push_hex(&mut hex, (u64::from(shard) << 32) | u64::from(id.index));
-    out.extend_from_slice(hex.get(6..).unwrap_or_default());
-    lex::push_hex(out, id.serial);
+    let place = lex::hex((u64::from(shard) << 32) | u64::from(id.index));
+    out.extend_from_slice(place.get(6..).unwrap_or_default());
+    out.extend_from_slice(&lex::hex(id.serial));
     out.push(b'.');
-    lex::push_hex(out, loop_mark);
+    out.extend_from_slice(&lex::hex(loop_mark));
 }
 
 /// The shard and the client transaction that a branch of ours names. One that was changed in length is none of ours
