@@ -15,6 +15,7 @@ mod support;
 
 mod call;
 mod digest_uri;
+mod hostile;
 mod identity;
 mod policy;
 mod rates;
