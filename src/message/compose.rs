@@ -39,10 +39,15 @@ pub struct Reply<'r, 'a> {
 }
 
 impl Reply<'_, '_> {
-    /// Whether the fields that a reply copies are there, and the topmost Via says where it goes.
+    /// Whether the fields that a reply copies are there, and the topmost Via says where it goes. A field with half a line
+    /// end in it is copied by nobody: what reads the reply might see another line there.
     pub fn can_address<'a>(head: &Head<'a>) -> Option<Via<'a>> {
         let copied = [Name::From, Name::To, Name::CallId, Name::CSeq];
         if copied.iter().any(|&name| head.get(name).is_none_or(<[u8]>::is_empty)) {
+            return None;
+        }
+        let splits = |value: &[u8]| memchr::memchr3(b'\r', b'\n', 0, value).is_some();
+        if head.broken.is_some() && (copied.iter().filter_map(|&name| head.get(name)).any(splits) || head.all(Name::Via).any(splits)) {
             return None;
         }
         head.items(Name::Via).next().and_then(Via::parse)

@@ -119,3 +119,11 @@ fn what_is_doubtful_in_an_answer_is_refused() {
     let long = "a".repeat(2_000);
     assert_eq!(rewritten(|line| line.replace("username=\"alice\"", &format!("username=\"{long}\""))), refused(Outcome::UnknownUser));
 }
+
+/// Their messages are taken apart in `hostile`.
+pub(crate) const SCENARIOS: &[fn()] = &[
+    equivalent_uris_are_accepted,
+    another_user_or_host_is_refused_though_the_hash_is_right,
+    what_real_clients_write_is_read,
+    what_is_doubtful_in_an_answer_is_refused,
+];

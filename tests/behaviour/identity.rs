@@ -203,3 +203,19 @@ fn a_datagram_needs_no_content_length() {
     assert_eq!(header(&sent[1].text, "Content-Length"), Some("5"));
     assert!(sent[1].text.ends_with("\r\n\r\nv=0\r\n"));
 }
+
+/// Their messages are taken apart in `hostile`.
+pub(crate) const SCENARIOS: &[fn()] = &[
+    a_caller_says_its_own_name_at_any_name_of_the_server,
+    another_user_or_host_in_from_is_refused_unless_the_trunk_lets_any_through,
+    an_anonymous_caller_says_who_he_is_elsewhere,
+    the_rule_holds_for_every_method_that_is_no_register,
+    a_name_at_another_trunk_is_another_name,
+    every_name_of_an_address_of_record_is_the_same_one,
+    a_credential_registers_no_address_of_record_but_its_own,
+    from_counts_for_nothing_in_a_register,
+    to_of_another_domain_is_not_found,
+    a_foreign_request_uri_is_no_way_out,
+    a_called_name_is_found_under_every_spelling_but_another_case,
+    a_datagram_needs_no_content_length,
+];

@@ -17,6 +17,7 @@ mod call;
 mod dialog;
 mod digest_uri;
 mod fork;
+mod hostile;
 mod identity;
 mod policy;
 mod rates;

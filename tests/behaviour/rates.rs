@@ -201,3 +201,16 @@ fn a_response_is_never_answered() {
         }
     }
 }
+
+/// Their messages are taken apart in `hostile`.
+pub(crate) const SCENARIOS: &[fn()] = &[
+    a_source_beyond_its_rate_hears_nothing_and_no_other_source_suffers,
+    traffic_with_a_nonce_of_ours_is_not_counted,
+    a_call_goes_on_under_its_route_token_whatever_the_rate,
+    an_options_ping_is_answered_without_state_also_at_its_last_hop,
+    options_to_a_user_or_to_another_host_is_no_ping,
+    every_method_passes_the_gate,
+    a_cancel_for_nothing_is_under_the_rate,
+    an_ack_is_never_answered,
+    a_response_is_never_answered,
+];

@@ -138,3 +138,12 @@ fn a_request_without_an_answer_gets_what_a_wrong_answer_gets() {
     assert_eq!(same[0], same[1]);
     assert_eq!(world.heard.outcomes, [Outcome::Challenged, Outcome::WrongPassword]);
 }
+
+/// Their messages are taken apart in `hostile`.
+pub(crate) const SCENARIOS: &[fn()] = &[
+    every_reason_gets_the_same_bytes_and_its_own_outcome,
+    an_expired_nonce_tells_none_of_them_apart_either,
+    nor_does_another_challenge,
+    only_who_may_come_in_hears_that_the_nonce_is_stale,
+    a_request_without_an_answer_gets_what_a_wrong_answer_gets,
+];

@@ -438,3 +438,30 @@ fn the_user_agent_of_a_binding_is_kept_short_and_clean() {
     let agent = desk.world.shared.location.read(TRUNK, "alice", |record| record.bindings[0].user_agent.clone()).unwrap();
     assert_eq!(&*agent, "é".repeat(64));
 }
+
+/// Their messages are taken apart in `hostile`.
+pub(crate) const SCENARIOS: &[fn()] = &[
+    an_address_of_record_has_several_bindings_and_the_200_shows_them_all,
+    a_register_without_contact_asks_and_changes_nothing,
+    a_refresh_moves_the_expiry_and_tells_nobody_of_a_new_binding,
+    a_binding_is_removed_by_its_own_zero_or_that_of_the_header_field,
+    a_star_removes_all_and_only_alone_and_with_expires_zero,
+    a_star_from_another_call_removes_what_this_call_has_bound,
+    what_is_too_brief_gets_423_with_the_minimum,
+    lifetimes_are_cut_to_the_longest_and_filled_in_where_none_is_asked_for,
+    a_configured_range_is_obeyed,
+    the_order_of_a_call_is_that_of_its_cseq,
+    of_several_contacts_all_are_bound_or_none,
+    an_address_of_record_has_no_more_than_max_contacts,
+    odd_preferences_are_taken_for_none_and_all_come_back,
+    contacts_that_mean_the_same_are_one_binding,
+    a_contact_named_twice_in_one_request_is_bound_once_and_the_last_wish_counts,
+    a_contact_comes_back_byte_for_byte,
+    bindings_end_when_their_time_has_come,
+    a_refresh_after_the_end_is_a_new_binding,
+    a_binding_follows_its_phone_to_another_flow,
+    a_binding_belongs_to_who_made_it_last,
+    a_closed_stream_leaves_its_binding_reachable_at_the_contact,
+    require_of_what_is_not_there_is_refused_and_named,
+    the_user_agent_of_a_binding_is_kept_short_and_clean,
+];

@@ -403,3 +403,26 @@ fn an_answer_is_found_among_those_of_other_realms() {
     assert_eq!(headers(forwarded, "Proxy-Authorization").len(), 1);
     assert_eq!(headers(forwarded, "Authorization").len(), 2);
 }
+
+/// Their messages are taken apart in `hostile`.
+pub(crate) const SCENARIOS: &[fn()] = &[
+    a_replayed_register_from_elsewhere_earns_a_challenge_and_changes_nothing,
+    a_replayed_register_from_the_same_port_is_no_retransmission_after_32_seconds,
+    a_replayed_invite_reaches_nobody,
+    a_captured_answer_opens_no_other_request,
+    a_retransmitted_register_gets_the_answer_that_it_missed,
+    a_retransmitted_register_that_was_refused_is_refused_again,
+    a_retransmitted_invite_gets_the_last_response,
+    nonce_counts_may_jump_and_come_out_of_order_but_not_twice,
+    a_nonce_count_counts_over_all_transports_and_methods,
+    a_client_that_always_sends_one_as_nonce_count_still_works,
+    an_expired_nonce_is_stale_for_a_right_answer_only,
+    nonces_from_before_this_start_are_stale,
+    wrong_answers_use_nothing_up,
+    each_algorithm_registers_and_no_other_than_those_offered,
+    a_trunk_offers_its_algorithms_in_its_order_and_takes_each,
+    an_answer_without_algorithm_is_md5,
+    an_answer_is_taken_in_either_field,
+    a_trunk_may_challenge_calls_with_407_and_registers_with_401_all_the_same,
+    an_answer_is_found_among_those_of_other_realms,
+];

@@ -14,7 +14,7 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use dashmap::DashMap;
 use sipward::acl::{Acl, Entry, Rule};
-use sipward::auth::{Algorithm, ChallengeStatus, Credential, CredentialSource, Ha1Set, MemoryReplayWindows, NonceKeys};
+use sipward::auth::{Algorithm, ChallengeStatus, Credential, CredentialSource, Ha1Set, MemoryReplayWindows, NonceId, NonceKeys, Replay, ReplayWindows};
 use sipward::clock::Timestamp;
 use sipward::dialog::Dialogs;
 use sipward::engine::{Disposition, Engine, Output, Secrets, Shared};
@@ -43,6 +43,15 @@ pub struct Credentials(DashMap<Vec<u8>, Credential>);
 impl CredentialSource for Credentials {
     fn credential(&self, auth_id: &str, username: &[u8]) -> Option<Credential> {
         (auth_id == "MA_TEST").then(|| self.0.get(username).map(|found| *found))?
+    }
+}
+
+/// Replay windows that remember nothing.
+struct Forgetful;
+
+impl ReplayWindows for Forgetful {
+    fn admit(&self, _nonce: NonceId, _nc: u32, _now: Timestamp) -> Replay {
+        Replay::Fresh
     }
 }
 
@@ -108,6 +117,11 @@ pub struct Setup {
     pub registrar: registrar::Settings,
     pub proxy: proxy::Settings,
     pub per_source_per_s: u32,
+    /// The server has other keys than the server of an ordinary world: no nonce and no route token of there counts here.
+    pub other_keys: bool,
+    /// Every nonce of the last ten days and every nonce-count is taken for fresh, so that what was captured can be played
+    /// again and again.
+    pub forgets_replays: bool,
     pub users: Vec<(&'static str, &'static str, bool)>,
 }
 
@@ -125,6 +139,8 @@ impl Default for Setup {
             registrar: registrar::Settings::default(),
             proxy: proxy::Settings::default(),
             per_source_per_s: 0,
+            other_keys: false,
+            forgets_replays: false,
             users: vec![
                 ("alice", "alice-secret", true),
                 ("bob", "bob-secret", true),
@@ -315,12 +331,17 @@ pub fn shared(setup: &Setup, now: Timestamp) -> Shared {
         let id = Uuid::from_u128(100 + number as u128);
         credentials.0.insert(name.as_bytes().to_vec(), Credential { id, enabled: *enabled, trunk: None, ha1 });
     }
-    let route_keys = Arc::new(ArcSwap::from_pointee(proxy::RouteKeys::new([(1, [9; 32])])));
+    let (route_key, nonce_key) = if setup.other_keys { ([19; 32], [15; 32]) } else { ([9; 32], [5; 32]) };
+    let route_keys = Arc::new(ArcSwap::from_pointee(proxy::RouteKeys::new([(1, route_key)])));
+    let replay: Arc<dyn ReplayWindows> = match setup.forgets_replays {
+        true => Arc::new(Forgetful),
+        false => Arc::new(MemoryReplayWindows::new(100_000, Duration::from_secs(300))),
+    };
     Shared {
         directory: ArcSwap::from_pointee(directory(setup)),
         credentials: Arc::new(credentials),
-        nonces: NonceKeys::new([5; 32], Duration::from_secs(300), now),
-        replay: Arc::new(MemoryReplayWindows::new(100_000, Duration::from_secs(300))),
+        nonces: NonceKeys::new(nonce_key, Duration::from_secs(if setup.forgets_replays { 864_000 } else { 300 }), now),
+        replay,
         rates: Arc::new(SourceRates::new(setup.per_source_per_s, Vec::new(), [6; 16])),
         location: Arc::new(Location::new(Arc::new(NoBindingStore))),
         interfaces: interfaces.clone(),
