@@ -37,7 +37,10 @@ impl ShardLoad {
 
 /// The loads of all shards.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Loads(Arc<Mutex<Vec<(u8, Arc<ShardLoad>)>>>);
+pub(super) struct Loads(Arc<Mutex<Numbered>>);
+
+/// Shards by their number.
+type Numbered = Vec<(u8, Arc<ShardLoad>)>;
 
 impl Loads {
     pub(super) fn shard(&self, shard: u8) -> Arc<ShardLoad> {
@@ -50,7 +53,7 @@ impl Loads {
         load
     }
 
-    fn shards(&self) -> MutexGuard<'_, Vec<(u8, Arc<ShardLoad>)>> {
+    fn shards(&self) -> MutexGuard<'_, Numbered> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
