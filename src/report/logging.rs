@@ -4,11 +4,12 @@ use std::fmt;
 use std::io::{self, IsTerminal};
 
 use thiserror::Error;
-use tracing::Subscriber;
+use tracing::{Level, Metadata, Subscriber};
 use tracing_appender::non_blocking::{ErrorCounter, NonBlocking, NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::EnvFilter;
-use tracing_subscriber::filter::ParseError;
+use tracing_subscriber::filter::{ParseError, filter_fn};
 use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::{SubscriberInitExt, TryInitError};
 
 use super::fields::HumanFields;
@@ -88,6 +89,11 @@ fn parse(filter: &str) -> Result<EnvFilter, LoggingError> {
     EnvFilter::try_new(filter).map_err(|source| LoggingError::Filter { filter: filter.to_owned(), source })
 }
 
+/// Whatever the filter says: beyond `info` sled shows the contents of its pages, and so hashes of passwords.
+fn is_fit_to_show(metadata: &Metadata<'_>) -> bool {
+    *metadata.level() <= Level::INFO || !metadata.target().starts_with("sled")
+}
+
 pub(super) fn subscriber<W>(
     format: LogFormat,
     filter: EnvFilter,
@@ -98,10 +104,12 @@ where
     W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
 {
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_ansi(ansi).with_writer(writer);
+    let fit = filter_fn(is_fit_to_show);
     match format {
-        LogFormat::Human => Box::new(builder.with_target(false).compact().fmt_fields(HumanFields).finish()),
+        LogFormat::Human => Box::new(builder.with_target(false).compact().fmt_fields(HumanFields).finish().with(fit)),
         LogFormat::Json => {
-            Box::new(builder.json().flatten_event(true).with_current_span(false).with_span_list(false).finish())
+            let json = builder.json().flatten_event(true).with_current_span(false).with_span_list(false);
+            Box::new(json.finish().with(fit))
         }
     }
 }

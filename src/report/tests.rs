@@ -226,3 +226,19 @@ fn no_module_can_write_a_control_character_to_a_line_for_people() {
     let (_, rest) = text.split_once("WARN ").unwrap();
     assert_eq!(rest, "text\\x0d\\x0amore error=first\\x0asecond\\x1b[2J name=\"a\\x22\\x0d\\x0ab\" list=[\"x\\ny\"]\n");
 }
+
+#[test]
+fn the_engine_of_the_store_never_shows_its_pages() {
+    for filter in ["trace", "info,sled=debug", "info,sled::pagecache=trace"] {
+        let captured = Captured::default();
+        let subscriber = logging::subscriber(LogFormat::Human, EnvFilter::new(filter), false, captured.clone());
+        tracing::subscriber::with_default(subscriber, || {
+            tracing::debug!(target: "sled::pagecache", "a page");
+            tracing::trace!(target: "sled::pagecache", "a page");
+            tracing::info!(target: "sled::pagecache", "recovered");
+        });
+        let bytes = captured.0.lock().unwrap().clone();
+        let text = String::from_utf8(bytes).unwrap();
+        assert!(text.contains("recovered") && !text.contains("a page"), "{filter}: {text}");
+    }
+}
