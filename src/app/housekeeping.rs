@@ -3,13 +3,14 @@
 #![allow(clippy::disallowed_methods, reason = "this thread waits so that no other has to")]
 
 use std::io;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread::{Builder, JoinHandle};
 use std::time::Duration;
 
 use crate::engine;
 use crate::event::{Event, Gone, Observer};
+use crate::report::LogLimiter;
 use crate::storage::Store;
 use crate::transport::{Clock, LocalAddresses, REFRESH_INTERVAL};
 
@@ -28,6 +29,7 @@ pub(super) struct Household {
     pub store: Arc<Store>,
     pub addresses: Arc<LocalAddresses>,
     pub clock: Clock,
+    pub limiter: Arc<LogLimiter>,
 }
 
 /// The thread. Dropping this ends it and waits for it.
@@ -59,6 +61,7 @@ fn keep(household: &Household, mut observer: impl Observer, stopped: &Receiver<(
     while stopped.recv_timeout(TICK) == Err(RecvTimeoutError::Timeout) {
         ticks += 1;
         household.expire_bindings(&mut observer);
+        household.limiter.tell_left_out();
         if every(ticks, DIALOGS) {
             household.shared.dialogs.sweep(household.clock.now());
         }

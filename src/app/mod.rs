@@ -2,6 +2,7 @@
 #![allow(clippy::disallowed_methods, reason = "the shell draws the process's randomness and reads its clock")]
 
 mod housekeeping;
+mod metered;
 mod provision;
 mod snapshot;
 
@@ -12,16 +13,19 @@ use std::time::Duration;
 use anyhow::Context;
 use arc_swap::ArcSwap;
 
+use crate::api::{self, Api};
 use crate::auth::{MemoryReplayWindows, NonceKeys};
 use crate::clock::Timestamp;
-use crate::config::Config;
+use crate::config::{Config, LogFormat};
 use crate::dialog::Dialogs;
 use crate::engine::{self, Engine, Secrets};
 use crate::first_run::{self, HandedOver, Started};
 use crate::flow::OpenStreams;
 use crate::limits::SourceRates;
 use crate::location::Location;
+use crate::metrics::{Metrics, Reading};
 use crate::proxy;
+use crate::report::{self, LogLimiter, Reporter};
 use crate::storage::{BindingJournal, Store, load_or_rotate};
 use crate::transport::{self, Bound, Clock, LocalAddresses};
 use crate::trunk::{Advertised, Alias, AuthPolicy, Directory, Interfaces};
@@ -47,6 +51,13 @@ fn random_bytes<const N: usize>() -> anyhow::Result<[u8; N]> {
 /// # Errors
 /// What keeps it from starting, or that a worker has failed.
 pub fn run(config: Config) -> anyhow::Result<()> {
+    let format = match config.log.format {
+        LogFormat::Human => report::LogFormat::Human,
+        LogFormat::Json => report::LogFormat::Json,
+    };
+    let logging = report::start_logging(format, &config.log.level)?;
+    let metrics = Arc::new(Metrics::new());
+    logging.show_in(&metrics);
     let clock = Clock::start();
     // Whatever can be refused is refused before anything is made: first the ports, then the store.
     let bound = transport::bind(config.transport.clone())?;
@@ -67,20 +78,19 @@ pub fn run(config: Config) -> anyhow::Result<()> {
     let location = Arc::new(Location::new(journal.clone()));
     let shared = Arc::new(shared(&config, &bound, directory, &store, &addresses, location.clone(), clock)?);
     start_journal(&journal, &location, clock)?;
+    metrics.watch_state(&location, &shared.dialogs);
+    metrics.watch_store(&store, &journal);
     let listen = bound.addresses().to_vec();
-    let running = bound.start(clock, {
-        let shared = shared.clone();
-        move |shard| {
-            // A seed of zeros would make branches guessable; a system without randomness has been refused above.
-            let seed = random_bytes().unwrap_or_default();
-            (Engine::new(shared.clone(), shard, seed, clock.now()), crate::event::Silent)
-        }
-    })?;
-    let household = housekeeping::Household { shared, store: store.clone(), addresses, clock };
-    let housekeeping = housekeeping::start(household, crate::event::Silent)?;
+    let limiter = Arc::new(LogLimiter::default());
+    let running = start_shards(bound, clock, &shared, &metrics, &limiter)?;
+    let household =
+        housekeeping::Household { shared, store: store.clone(), addresses, clock, limiter: limiter.clone() };
+    let housekeeping = housekeeping::start(household, Reporter::new(&metrics, limiter))?;
+    let api = Arc::new(Api::new(store, metrics, &config.engine.domain));
+    api.set_ready(true);
     show(&config, &listen, api_address, local, first_run.as_ref());
 
-    let ended = wait(&running, api_listener);
+    let ended = wait(&running, api_listener, api);
     tracing::info!("stopping");
     running.stop();
     drop(housekeeping);
@@ -88,10 +98,46 @@ pub fn run(config: Config) -> anyhow::Result<()> {
     ended
 }
 
+fn start_shards(
+    bound: Bound,
+    clock: Clock,
+    shared: &Arc<engine::Shared>,
+    metrics: &Arc<Metrics>,
+    limiter: &Arc<LogLimiter>,
+) -> anyhow::Result<transport::Running> {
+    let mut seeds = Vec::with_capacity(bound.shards());
+    for _ in 0..bound.shards() {
+        seeds.push(random_bytes::<32>()?);
+    }
+    let make = {
+        let (shared, metrics, limiter) = (shared.clone(), metrics.clone(), limiter.clone());
+        move |shard: u8| {
+            let seed = seeds.get(usize::from(shard)).copied().unwrap_or_default();
+            let engine = Engine::new(shared.clone(), shard, seed, clock.now());
+            (metered::Metered::new(engine, metrics.shard_load(shard)), Reporter::new(&metrics, limiter.clone()))
+        }
+    };
+    let running = bound.start(clock, make)?;
+    let counters = running.counters().to_vec();
+    metrics.watch(move || {
+        let reading = |(name, help, value): (&'static str, &'static str, u64)| {
+            let shown = format!("transport_{name}");
+            if name == "connections_open" {
+                Reading::gauge(shown, help, value)
+            } else {
+                Reading::counter(shown, help, value)
+            }
+        };
+        transport::totals(&counters).into_iter().map(reading).collect()
+    });
+    Ok(running)
+}
+
 fn bind_api(config: &Config) -> anyhow::Result<TcpListener> {
     let address = config.api.listen;
-    let listener = TcpListener::bind(address)
-        .with_context(|| format!("cannot listen on {address} for the API: is it in use? Set [api] listen to another address"))?;
+    let listener = TcpListener::bind(address).with_context(|| {
+        format!("cannot listen on {address} for the API: is it in use? Set [api] listen to another address")
+    })?;
     listener.set_nonblocking(true)?;
     Ok(listener)
 }
@@ -121,7 +167,11 @@ fn shared(
         credentials: store.credentials().clone(),
         nonces: NonceKeys::new(nonce_key, config.auth.nonce_lifetime, clock.now()),
         replay: Arc::new(MemoryReplayWindows::new(config.auth.replay_windows, config.auth.nonce_lifetime)),
-        rates: Arc::new(SourceRates::new(config.limits.per_source_per_s, config.limits.exempt.clone(), random_bytes()?)),
+        rates: Arc::new(SourceRates::new(
+            config.limits.per_source_per_s,
+            config.limits.exempt.clone(),
+            random_bytes()?,
+        )),
         location,
         interfaces,
         streams: OpenStreams::default(),
@@ -138,7 +188,8 @@ fn interfaces(config: &Config, bound: &Bound, addresses: &Arc<LocalAddresses>) -
     let bare = |host: &str| host.trim_start_matches('[').trim_end_matches(']').to_owned();
     let listeners = bound.addresses().iter().map(|listener| (listener.transport, listener.address)).collect();
     let advertised = config.transport.advertise.iter();
-    let advertised = advertised.map(|name| Advertised { transport: name.transport, host: bare(&name.host), port: name.port });
+    let advertised =
+        advertised.map(|name| Advertised { transport: name.transport, host: bare(&name.host), port: name.port });
     let aliases = config.engine.aliases.iter().map(|alias| Alias { host: bare(&alias.host), port: alias.port });
     Interfaces::new(listeners, advertised.collect(), aliases.collect(), addresses.clone())
 }
@@ -169,25 +220,43 @@ fn warn_of_forgeable_admission(directory: &Directory) {
     }
 }
 
-fn show(config: &Config, listen: &[transport::ListenAddress], api: std::net::SocketAddr, local: Option<IpAddr>, first_run: Option<&HandedOver>) {
+fn show(
+    config: &Config,
+    listen: &[transport::ListenAddress],
+    api: std::net::SocketAddr,
+    local: Option<IpAddr>,
+    first_run: Option<&HandedOver>,
+) {
     let started = Started { listen, api, local, store: &config.storage.path, log_level: &config.log.level, first_run };
     // Whoever closed our standard output does not want to read this.
     let _ = first_run::print(&first_run::started_screen(&started));
 }
 
 /// Serves the API and waits for a signal or a failure.
-fn wait(running: &transport::Running, _api: TcpListener) -> anyhow::Result<()> {
+fn wait(running: &transport::Running, listener: TcpListener, api: Arc<Api>) -> anyhow::Result<()> {
     use tokio::signal::unix::{SignalKind, signal};
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let failed = running.failed();
     let outcome = runtime.block_on(async {
         let mut terminate = signal(SignalKind::terminate())?;
         let mut interrupt = signal(SignalKind::interrupt())?;
-        tokio::select! {
+        let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+        let serving = tokio::spawn(api::serve(listener, api, async move {
+            // Dropped or sent, both mean the end.
+            let _ = stopped.await;
+        }));
+        let outcome = tokio::select! {
             _ = terminate.recv() => Ok(()),
             _ = interrupt.recv() => Ok(()),
             worker = failed => Err(anyhow::anyhow!("worker {worker} has failed; start the server again")),
+        };
+        drop(stop);
+        match serving.await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::error!(%error, "the API ended with an error"),
+            Err(error) => tracing::error!(%error, "the API panicked"),
         }
+        outcome
     });
     runtime.shutdown_timeout(Duration::from_secs(1));
     outcome

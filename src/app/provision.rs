@@ -5,16 +5,18 @@ use std::io::BufReader;
 use std::path::Path;
 
 use anyhow::Context;
-use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
-
+use crate::api::token_hash;
 use crate::auth::{Algorithm, ChallengeStatus, Ha1Set};
 use crate::clock::Timestamp;
 use crate::config::seed::SeedRows;
 use crate::config::{Config, Secret};
 use crate::first_run::{self, FirstRun, HandedOver};
-use crate::storage::{AccountRecord, AclRecord, Changes, CredentialRecord, Direction, Imported, Store, TrunkRecord, TrunkTransport, WebhookMethod};
+use crate::storage::{
+    AccountRecord, AclRecord, Changes, CredentialRecord, Direction, Imported, Store, TrunkRecord, TrunkTransport,
+    WebhookMethod,
+};
 use crate::transport::ListenAddress;
 use crate::trunk::TrunkId;
 
@@ -30,21 +32,27 @@ pub(super) struct Reachable<'a> {
 
 /// Makes the account, its default trunk and, on an empty store, two phones. Gives back where the secrets went, if any were
 /// made.
-pub(super) fn account(store: &Store, config: &Config, reachable: &Reachable<'_>, now: Timestamp) -> anyhow::Result<Option<HandedOver>> {
+pub(super) fn account(
+    store: &Store,
+    config: &Config,
+    reachable: &Reachable<'_>,
+    now: Timestamp,
+) -> anyhow::Result<Option<HandedOver>> {
     let auth_id = &config.account.auth_id;
     if let Some(record) = store.account(auth_id)? {
         adopt_token(store, record, config.account.auth_token.as_ref(), now)?;
         return Ok(None);
     }
     let realm = format!("{auth_id}.{}", config.engine.domain);
-    let made_token = config.account.auth_token.is_none().then(|| random_bytes().map(|bytes| first_run::random_token(&bytes)));
+    let made_token =
+        config.account.auth_token.is_none().then(|| random_bytes().map(|bytes| first_run::random_token(&bytes)));
     let made_token = made_token.transpose()?;
     let mut changes = Changes::new();
     let token = config.account.auth_token.as_ref().or(made_token.as_ref()).map(Secret::reveal).unwrap_or_default();
     // The realm is kept from now on: were it to follow `[sip] domain`, a change of that would void every password.
     changes.create_account(&AccountRecord {
         auth_id: auth_id.clone(),
-        token_hash: token_hash(token),
+        token_hash: token_hash(token.as_bytes()),
         realm_override: Some(realm.clone()),
         enabled: true,
         created_at: now.micros(),
@@ -76,14 +84,16 @@ pub(super) fn account(store: &Store, config: &Config, reachable: &Reachable<'_>,
     }
     .text();
     // Handed over first: a crash between the two leaves a text about nothing, not a password that nobody has seen.
-    let handed_over = first_run::hand_over(&text, &config.storage.path).context("cannot hand over the first passwords")?;
+    let handed_over =
+        first_run::hand_over(&text, &config.storage.path).context("cannot hand over the first passwords")?;
     store.commit(changes)?;
     Ok(Some(handed_over))
 }
 
 /// The token in the environment is the one that counts, also when it has changed.
 fn adopt_token(store: &Store, mut record: AccountRecord, token: Option<&Secret>, now: Timestamp) -> anyhow::Result<()> {
-    let Some(hash) = token.map(|token| token_hash(token.reveal())).filter(|hash| *hash != record.token_hash) else {
+    let Some(hash) = token.map(|token| token_hash(token.reveal().as_bytes())).filter(|hash| *hash != record.token_hash)
+    else {
         return Ok(());
     };
     record.token_hash = hash;
@@ -93,11 +103,6 @@ fn adopt_token(store: &Store, mut record: AccountRecord, token: Option<&Secret>,
     store.commit(changes)?;
     tracing::info!(account = record.auth_id, "API token taken from the environment");
     Ok(())
-}
-
-/// What is stored of an API token.
-pub(super) fn token_hash(token: &str) -> [u8; 32] {
-    Sha256::digest(token.as_bytes()).into()
 }
 
 fn default_trunk(config: &Config, now: Timestamp) -> TrunkRecord {
@@ -152,7 +157,14 @@ fn acl_entry(auth_id: &str, trunk: TrunkId, net: &ipnet::IpNet, deny: bool, now:
     }
 }
 
-fn credential(auth_id: &str, username: &str, password: &str, realm: &str, enabled: bool, now: Timestamp) -> CredentialRecord {
+fn credential(
+    auth_id: &str,
+    username: &str,
+    password: &str,
+    realm: &str,
+    enabled: bool,
+    now: Timestamp,
+) -> CredentialRecord {
     let ha1 = Ha1Set::from_password(username.as_bytes(), realm.as_bytes(), password.as_bytes());
     CredentialRecord {
         id: Uuid::now_v7(),
@@ -196,4 +208,3 @@ pub(super) fn seed(store: &Store, config: &Config, file: &Path, now: Timestamp) 
     tracing::info!(file = %file.display(), made, present, deleted, bad, "seed loaded");
     Ok(())
 }
-

@@ -51,7 +51,13 @@ fn account(store: &Store, record: &AccountRecord, domain: &str) -> Account {
     }
 }
 
-fn trunk(store: &Store, record: &TrunkRecord, account: &Arc<Account>, entries: &[AclRecord], domain: &str) -> anyhow::Result<Trunk> {
+fn trunk(
+    store: &Store,
+    record: &TrunkRecord,
+    account: &Arc<Account>,
+    entries: &[AclRecord],
+    domain: &str,
+) -> anyhow::Result<Trunk> {
     let belonging = entries.iter().filter(|entry| entry.enabled && belongs(entry, record));
     let acl = belonging.map(acl_entry).collect::<anyhow::Result<Vec<_>>>()?;
     let own_domain = || format!("{:08x}.{domain}", record.id.short());

@@ -81,7 +81,9 @@ impl Shared {
         let by_address = matches!(address, acl::Verdict::Allowed(entry) if may(request, entry));
         match policy {
             AuthPolicy::IpOnly | AuthPolicy::DigestOnly => by_digest(digest, trunk.has_credentials()),
-            AuthPolicy::Any if by_address && !matches!(digest, Digest::Right(..)) => Gate::Pass(Admitted::ByAddress, None),
+            AuthPolicy::Any if by_address && !matches!(digest, Digest::Right(..)) => {
+                Gate::Pass(Admitted::ByAddress, None)
+            }
             AuthPolicy::Any => by_digest(digest, trunk.has_credentials()),
             AuthPolicy::All if !trunk.has_credentials() => match address {
                 _ if by_address => Gate::Pass(Admitted::ByAddress, None),
@@ -143,12 +145,20 @@ impl Shared {
 
     /// Whether the digest uri may stand for the Request-URI: it may lack the user and name the trunk differently, but not
     /// name another user, another trunk or another host (RFC 3261 §22.4 rule 5, RFC 7616 §3.4.6).
-    fn names_target(&self, answer: &DigestAnswer<'_>, request: &Request<'_>, trunk: &Trunk, directory: &Directory, flow: &Flow) -> bool {
+    fn names_target(
+        &self,
+        answer: &DigestAnswer<'_>,
+        request: &Request<'_>,
+        trunk: &Trunk,
+        directory: &Directory,
+        flow: &Flow,
+    ) -> bool {
         if answer.uri == request.uri.raw {
             return true;
         }
         let Some(uri) = Uri::parse(answer.uri).filter(Uri::is_sip) else { return false };
-        let same_trunk = || self.select(directory, uri.host, uri.port, flow).is_some_and(|selected| selected.id == trunk.id);
+        let same_trunk =
+            || self.select(directory, uri.host, uri.port, flow).is_some_and(|selected| selected.id == trunk.id);
         let same_user = uri.user.is_none() || uri.user_name() == request.uri.user_name();
         same_user && (uri.host.eq_ignore_ascii_case(request.uri.host) || same_trunk())
     }
@@ -156,7 +166,10 @@ impl Shared {
     /// Whether the request carries a nonce that this server made for the realm, fresh or not: such traffic is not
     /// counted against its source.
     pub(super) fn has_own_nonce(&self, answers: &Answers<'_>, realm: &str, now: Timestamp) -> bool {
-        answers.found.iter().any(|answer| !matches!(self.nonces.check(answer.nonce, realm.as_bytes(), now), NonceState::Forged))
+        answers
+            .found
+            .iter()
+            .any(|answer| !matches!(self.nonces.check(answer.nonce, realm.as_bytes(), now), NonceState::Forged))
     }
 }
 

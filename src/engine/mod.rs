@@ -55,7 +55,10 @@ pub struct Engine {
 
 impl std::fmt::Debug for Engine {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Engine").field("shard", &self.shard).field("transactions", &self.transactions.counts()).finish_non_exhaustive()
+        f.debug_struct("Engine")
+            .field("shard", &self.shard)
+            .field("transactions", &self.transactions.counts())
+            .finish_non_exhaustive()
     }
 }
 
@@ -65,7 +68,16 @@ impl Engine {
         let transactions = Transactions::new(shared.max_transactions, now);
         let proxy = Proxy::new(shared.proxy.clone(), shard);
         let rng = StdRng::from_seed(seed);
-        Self { shared, shard, transactions, proxy, rng, told: Vec::new(), noted_streams: HashSet::new(), scratch: Vec::new() }
+        Self {
+            shared,
+            shard,
+            transactions,
+            proxy,
+            rng,
+            told: Vec::new(),
+            noted_streams: HashSet::new(),
+            scratch: Vec::new(),
+        }
     }
 
     /// Takes one whole message: a datagram, or one framed message of a stream. Line folding is undone in place.
@@ -90,7 +102,9 @@ impl Engine {
         match StartLine::parse(head.start_line()) {
             Some(StartLine::Response { .. }) => self.take_response(head, flow, &mut scene),
             // A response however broken is answered by nobody: two servers could go on about it for ever.
-            None if starts_with_version(head.start_line()) => tell(Outcome::Unreadable, &flow, Subject::default(), &mut scene),
+            None if starts_with_version(head.start_line()) => {
+                tell(Outcome::Unreadable, &flow, Subject::default(), &mut scene)
+            }
             Some(StartLine::Request { .. }) | None => self.take_request(head, &flow, &mut scene),
         }
     }
@@ -170,7 +184,12 @@ impl Engine {
     /// Live server transactions, client transactions, response contexts and timers: all zero when nothing is going on.
     pub fn load(&self) -> Load {
         let (server_transactions, client_transactions) = self.transactions.counts();
-        Load { server_transactions, client_transactions, contexts: self.proxy.contexts(), timers: self.transactions.timers() }
+        Load {
+            server_transactions,
+            client_transactions,
+            contexts: self.proxy.contexts(),
+            timers: self.transactions.timers(),
+        }
     }
 }
 

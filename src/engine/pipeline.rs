@@ -91,7 +91,13 @@ impl Engine {
     }
 
     /// Step 1 after the syntax: hops, loop, extensions.
-    fn refuse_shape(&mut self, request: &Request<'_>, ping: bool, flow: &Flow, scene: &mut Scene<'_>) -> Option<Outcome> {
+    fn refuse_shape(
+        &mut self,
+        request: &Request<'_>,
+        ping: bool,
+        flow: &Flow,
+        scene: &mut Scene<'_>,
+    ) -> Option<Outcome> {
         if request.method == Method::Ack {
             return (request.max_forwards == Some(0)).then_some(Outcome::AckDropped);
         }
@@ -111,7 +117,13 @@ impl Engine {
     }
 
     /// The dialog and trunk of a request with a To tag and a valid route token (product §5).
-    fn in_dialog(&self, request: &Request<'_>, routes: &Routes<'_>, directory: &Directory, scene: &Scene<'_>) -> Option<InDialog> {
+    fn in_dialog(
+        &self,
+        request: &Request<'_>,
+        routes: &Routes<'_>,
+        directory: &Directory,
+        scene: &Scene<'_>,
+    ) -> Option<InDialog> {
         let token = routes.token?;
         let to_tag = request.to.tag()?;
         let from_tag = request.from.tag().unwrap_or_default();
@@ -140,7 +152,9 @@ impl Engine {
             return Outcome::AckAbsorbed;
         }
         let Some(vouched) = in_dialog else { return Outcome::AckDropped };
-        let Ok(target) = self.dialog_target(request, flow, routes, vouched, directory) else { return Outcome::AckDropped };
+        let Ok(target) = self.dialog_target(request, flow, routes, vouched, directory) else {
+            return Outcome::AckDropped;
+        };
         let job = self.job(request, flow, key, routes, &vouched.trunk, vouched.dialog, false, Targets::new());
         let (proxy, mut turn) = self.proxy_turn(scene);
         proxy.forward_ack(&job, &target, &mut turn);
@@ -288,7 +302,14 @@ impl Engine {
         }
     }
 
-    fn reject_register(&mut self, request: &Request<'_>, flow: &Flow, key: ServerKey, rejection: Rejection, scene: &mut Scene<'_>) -> Outcome {
+    fn reject_register(
+        &mut self,
+        request: &Request<'_>,
+        flow: &Flow,
+        key: ServerKey,
+        rejection: Rejection,
+        scene: &mut Scene<'_>,
+    ) -> Outcome {
         let malformed = Malformed { status: rejection.status, reason: rejection.reason };
         self.reply_once(request, flow, key, malformed, scene, |out| {
             if let Some(seconds) = rejection.min_expires_s {
@@ -310,7 +331,9 @@ impl Engine {
         proof: Option<Proof<'_>>,
         directory: &Directory,
     ) -> Option<Outcome> {
-        let (Admitted::ByCredential(_), Some(proof), false) = (admitted, proof, trunk.caller_id_any) else { return None };
+        let (Admitted::ByCredential(_), Some(proof), false) = (admitted, proof, trunk.caller_id_any) else {
+            return None;
+        };
         let own = |uri: &Uri<'_>| {
             let names_user = uri.user_name().is_some_and(|user| proof.answer.username.means(&user));
             let selected = self.shared.select(directory, uri.host, uri.port, flow);
@@ -323,7 +346,11 @@ impl Engine {
         // RFC 3323 §4.1.1.3: an anonymous caller says who he is elsewhere.
         let asserted = || {
             let fields = [Name::PPreferredIdentity, Name::PAssertedIdentity];
-            fields.into_iter().flat_map(|name| request.head.items(name)).filter_map(Address::parse).any(|address| own(&address.uri))
+            fields
+                .into_iter()
+                .flat_map(|name| request.head.items(name))
+                .filter_map(Address::parse)
+                .any(|address| own(&address.uri))
         };
         let anonymous = from.host.eq_ignore_ascii_case(b"anonymous.invalid");
         (!(anonymous && asserted())).then_some(Outcome::NotYourFrom)
@@ -350,7 +377,8 @@ impl Engine {
         let shared = self.shared.clone();
         let user = request.uri.user_name().unwrap_or_default();
         let name = std::str::from_utf8(&user).unwrap_or_default();
-        let targets = target::bindings(&shared.location, &shared.interfaces, &shared.streams, trunk.id, name, scene.now);
+        let targets =
+            target::bindings(&shared.location, &shared.interfaces, &shared.streams, trunk.id, name, scene.now);
         if targets.is_empty() {
             let credential = shared.credentials.credential(&trunk.account.auth_id, &user);
             let (status, outcome) = match credential {
@@ -382,7 +410,15 @@ impl Engine {
 
     /// A refusal after the sender was let in: it has a transaction, so that a retransmission meets it and not the replay
     /// window.
-    fn refuse_once(&mut self, request: &Request<'_>, flow: &Flow, key: ServerKey, status: u16, outcome: Outcome, scene: &mut Scene<'_>) -> Outcome {
+    fn refuse_once(
+        &mut self,
+        request: &Request<'_>,
+        flow: &Flow,
+        key: ServerKey,
+        status: u16,
+        outcome: Outcome,
+        scene: &mut Scene<'_>,
+    ) -> Outcome {
         let malformed = Malformed { status, reason: crate::message::reason_phrase(status) };
         self.reply_once(request, flow, key, malformed, scene, |_| ());
         outcome

@@ -76,7 +76,13 @@ impl Shared {
     }
 
     /// The trunk that a Request-URI or To host selects (product §1): a trunk's domain, or a name of this server.
-    pub(super) fn select(&self, directory: &Directory, host: &[u8], port: Option<u16>, flow: &Flow) -> Option<Arc<Trunk>> {
+    pub(super) fn select(
+        &self,
+        directory: &Directory,
+        host: &[u8],
+        port: Option<u16>,
+        flow: &Flow,
+    ) -> Option<Arc<Trunk>> {
         if self.interfaces.is_this_server(host, port, flow.local) {
             return Some(directory.by_source(flow.peer_ip()).clone());
         }

@@ -73,10 +73,13 @@ pub fn loop_mark(secret: &[u8; 16], request: &Request<'_>) -> u64 {
 pub fn is_loop(secret: &[u8; 16], request: &Request<'_>) -> bool {
     let mut mark = None;
     request.head.all(Name::Via).filter(|value| memchr::memmem::find(value, PREFIX).is_some()).any(|value| {
-        lex::list(value).filter_map(crate::message::Via::parse).filter_map(|via| via.branch().and_then(loop_mark_of)).any(|seen| {
-            let own = *mark.get_or_insert_with(|| loop_mark(secret, request));
-            seen == own
-        })
+        lex::list(value)
+            .filter_map(crate::message::Via::parse)
+            .filter_map(|via| via.branch().and_then(loop_mark_of))
+            .any(|seen| {
+                let own = *mark.get_or_insert_with(|| loop_mark(secret, request));
+                seen == own
+            })
     })
 }
 

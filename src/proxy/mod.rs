@@ -239,7 +239,9 @@ impl Proxy {
             Expired::TimedOut(id) => self.branch_failed(id, 408, turn),
             Expired::RingsTooLong(id) => self.rings_too_long(id, turn),
             Expired::StillTrying(number) => self.reply(number, 100, turn),
-            Expired::ServerEnded(id, Some(number)) | Expired::NotAcknowledged(id, Some(number)) => self.server_ended(id, number),
+            Expired::ServerEnded(id, Some(number)) | Expired::NotAcknowledged(id, Some(number)) => {
+                self.server_ended(id, number)
+            }
             Expired::ServerEnded(_, None) | Expired::NotAcknowledged(_, None) => {}
         }
     }

@@ -14,7 +14,10 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use dashmap::DashMap;
 use sipward::acl::{Acl, Entry, Rule};
-use sipward::auth::{Algorithm, ChallengeStatus, Credential, CredentialSource, Ha1Set, MemoryReplayWindows, NonceId, NonceKeys, Replay, ReplayWindows};
+use sipward::auth::{
+    Algorithm, ChallengeStatus, Credential, CredentialSource, Ha1Set, MemoryReplayWindows, NonceId, NonceKeys, Replay,
+    ReplayWindows,
+};
 use sipward::clock::Timestamp;
 use sipward::dialog::Dialogs;
 use sipward::engine::{Disposition, Engine, Output, Secrets, Shared};
@@ -79,7 +82,9 @@ impl Observer for Heard {
         match event {
             Event::Decided { outcome, .. } => self.outcomes.push(*outcome),
             Event::Registered { aor, .. } => self.log.push(format!("registered {}", aor.user)),
-            Event::Unregistered { aor, gone, .. } => self.log.push(format!("unregistered {} {}", aor.user, gone.label())),
+            Event::Unregistered { aor, gone, .. } => {
+                self.log.push(format!("unregistered {} {}", aor.user, gone.label()))
+            }
             Event::CallStarted { .. } => self.log.push("call started".into()),
             Event::CallAnswered { .. } => self.log.push("call answered".into()),
             Event::CallEnded { status, .. } => self.log.push(format!("call ended {status}")),
@@ -301,7 +306,10 @@ impl World {
     /// Whether the server holds any state of a request: a transaction, a response context or a dialog.
     pub fn is_idle(&self) -> bool {
         let load = self.engine.load();
-        load.server_transactions == 0 && load.client_transactions == 0 && load.contexts == 0 && self.shared.dialogs.is_empty()
+        load.server_transactions == 0
+            && load.client_transactions == 0
+            && load.contexts == 0
+            && self.shared.dialogs.is_empty()
     }
 
     /// The last outcome.
@@ -313,7 +321,8 @@ impl World {
     pub fn bindings(&self, user: &str) -> Vec<(String, u64)> {
         let list = |record: &sipward::location::AorRecord| {
             let live = record.bindings.iter().filter(|binding| binding.expires_at > self.now);
-            live.map(|b| (String::from_utf8_lossy(&b.contact).into_owned(), b.expires_at.since(self.now).as_secs())).collect()
+            live.map(|b| (String::from_utf8_lossy(&b.contact).into_owned(), b.expires_at.since(self.now).as_secs()))
+                .collect()
         };
         self.shared.location.read(TRUNK, user, list).unwrap_or_default()
     }
@@ -348,7 +357,13 @@ pub fn shared(setup: &Setup, now: Timestamp) -> Shared {
         streams: OpenStreams::default(),
         dialogs: dialogs.clone(),
         registrar: setup.registrar.clone(),
-        proxy: Arc::new(proxy::Shared { settings: setup.proxy.clone(), interfaces, dialogs, route_keys, loop_secret: [4; 16] }),
+        proxy: Arc::new(proxy::Shared {
+            settings: setup.proxy.clone(),
+            interfaces,
+            dialogs,
+            route_keys,
+            loop_secret: [4; 16],
+        }),
         max_transactions: 100_000,
         secrets: Secrets { transactions: [1; 16], tags: [2; 16] },
     }
