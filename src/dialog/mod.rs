@@ -39,8 +39,18 @@ pub enum Target {
     Flow(Flow),
 }
 
+/// What holds a dialog up.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Usage {
+    /// A session, until BYE (RFC 3261 §15).
+    Call,
+    /// A subscription, until its last NOTIFY or the end of its time (RFC 6665 §4).
+    Subscription,
+}
+
 #[derive(Debug)]
 struct Dialog {
+    usage: Usage,
     contacts: SmallVec<[(ContactHash, Flow); 2]>,
     ends_at: Timestamp,
     answered: bool,
@@ -94,12 +104,13 @@ impl Dialogs {
     }
 
     /// A request that forms a dialog goes out; its sender's contact is reached through `flow`.
-    pub fn begin(&self, key: DialogKey, contact: Option<(ContactHash, Flow)>, ends_at: Timestamp) {
+    pub fn begin(&self, key: DialogKey, usage: Usage, contact: Option<(ContactHash, Flow)>, ends_at: Timestamp) {
         let Some(mut shard) = self.shard(key) else { return };
         if shard.len() >= self.limit_per_shard {
             return;
         }
-        let dialog = shard.entry(key.0).or_insert_with(|| Dialog { contacts: SmallVec::new(), ends_at, answered: false });
+        let new = || Dialog { usage, contacts: SmallVec::new(), ends_at, answered: false };
+        let dialog = shard.entry(key.0).or_insert_with(new);
         if let Some(contact) = contact {
             dialog.learn(contact);
         }
@@ -109,6 +120,24 @@ impl Dialogs {
     pub fn learn(&self, key: DialogKey, contact: ContactHash, flow: Flow) {
         if let Some(dialog) = self.shard(key).as_mut().and_then(|shard| shard.get_mut(&key.0)) {
             dialog.learn((contact, flow));
+        }
+    }
+
+    /// A subscription has been refreshed and ends at another time. A call does not mind.
+    pub fn refresh(&self, key: DialogKey, ends_at: Timestamp) {
+        if let Some(mut shard) = self.shard(key)
+            && let Some(dialog) = shard.get_mut(&key.0).filter(|dialog| dialog.usage == Usage::Subscription)
+        {
+            dialog.ends_at = ends_at;
+        }
+    }
+
+    /// A subscription of the dialog is over: with it the dialog, unless a call holds it up.
+    pub fn unsubscribed(&self, key: DialogKey) {
+        if let Some(mut shard) = self.shard(key)
+            && shard.get(&key.0).is_some_and(|dialog| dialog.usage == Usage::Subscription)
+        {
+            shard.remove(&key.0);
         }
     }
 
@@ -187,7 +216,7 @@ mod tests {
         let key = dialogs.key(b"c", b"t");
         let contact = |text: &str| dialogs.contact(&Uri::parse(text.as_bytes()).unwrap());
         assert_eq!(dialogs.target(key, contact("sip:a@h")), Target::UnknownDialog);
-        dialogs.begin(key, Some((contact("sip:a@H:5"), flow(5))), Timestamp::from_secs(9));
+        dialogs.begin(key, Usage::Call, Some((contact("sip:a@H:5"), flow(5))), Timestamp::from_secs(9));
         dialogs.learn(key, contact("sip:b@127.0.0.1:6;ob"), flow(6));
         assert_eq!(dialogs.target(key, contact("sip:a@h:5;transport=udp")), Target::Flow(flow(5)));
         assert_eq!(dialogs.target(key, contact("sip:b@127.0.0.1:6")), Target::Flow(flow(6)));
@@ -199,12 +228,12 @@ mod tests {
     fn dialogs_end_fail_and_expire() {
         let dialogs = Dialogs::new(100, [1; 16]);
         let key = dialogs.key(b"c", b"t");
-        dialogs.begin(key, None, Timestamp::from_secs(9));
+        dialogs.begin(key, Usage::Call, None, Timestamp::from_secs(9));
         assert!(dialogs.answered(key) && !dialogs.answered(key));
         dialogs.fail(key);
         assert_eq!(dialogs.len(), 1, "an answered dialog outlives a failed re-INVITE");
         assert!(dialogs.end(key) && !dialogs.end(key));
-        dialogs.begin(key, None, Timestamp::from_secs(9));
+        dialogs.begin(key, Usage::Call, None, Timestamp::from_secs(9));
         dialogs.sweep(Timestamp::from_secs(8));
         assert_eq!(dialogs.len(), 1);
         dialogs.sweep(Timestamp::from_secs(9));
@@ -215,7 +244,7 @@ mod tests {
     fn memory_is_bounded() {
         let dialogs = Dialogs::new(64, [1; 16]);
         for number in 0..1000_u32 {
-            dialogs.begin(dialogs.key(&number.to_be_bytes(), b""), None, Timestamp::from_secs(9));
+            dialogs.begin(dialogs.key(&number.to_be_bytes(), b""), Usage::Call, None, Timestamp::from_secs(9));
         }
         assert!(dialogs.len() <= 64);
         let key = dialogs.key(&0_u32.to_be_bytes(), b"");
@@ -223,5 +252,25 @@ mod tests {
             let uri = format!("sip:h:{port}");
             dialogs.learn(key, dialogs.contact(&Uri::parse(uri.as_bytes()).unwrap()), flow(port));
         }
+    }
+
+    #[test]
+    fn a_subscription_ends_with_its_last_notification_or_its_time_and_a_call_does_not() {
+        let dialogs = Dialogs::new(100, [1; 16]);
+        let (call, subscription) = (dialogs.key(b"c", b"t"), dialogs.key(b"s", b"t"));
+        dialogs.begin(call, Usage::Call, None, Timestamp::from_secs(100));
+        dialogs.begin(subscription, Usage::Subscription, None, Timestamp::from_secs(9));
+        for key in [call, subscription] {
+            dialogs.refresh(key, Timestamp::from_secs(20));
+        }
+        dialogs.sweep(Timestamp::from_secs(19));
+        assert_eq!(dialogs.len(), 2);
+        dialogs.sweep(Timestamp::from_secs(20));
+        assert_eq!(dialogs.len(), 1);
+        dialogs.unsubscribed(call);
+        assert_eq!(dialogs.len(), 1);
+        dialogs.begin(subscription, Usage::Subscription, None, Timestamp::from_secs(99));
+        dialogs.unsubscribed(subscription);
+        assert_eq!(dialogs.len(), 1);
     }
 }

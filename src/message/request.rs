@@ -33,7 +33,8 @@ pub enum Method {
 }
 
 impl Method {
-    fn recognise(token: &[u8]) -> Self {
+    /// Recognises a method token; case counts.
+    pub fn recognise(token: &[u8]) -> Self {
         match token {
             b"INVITE" => Self::Invite,
             b"ACK" => Self::Ack,
@@ -158,7 +159,9 @@ impl<'a> Request<'a> {
         };
         if !version.eq_ignore_ascii_case(b"SIP/2.0") {
             return Err(match version.get(..4) {
-                Some(name) if name.eq_ignore_ascii_case(b"SIP/") => Malformed { status: 505, reason: "Version Not Supported" },
+                Some(name) if name.eq_ignore_ascii_case(b"SIP/") => {
+                    Malformed { status: 505, reason: "Version Not Supported" }
+                }
                 _ => Malformed::bad("Bad Request Line"),
             });
         }
@@ -172,7 +175,11 @@ impl<'a> Request<'a> {
             return Err(Malformed::bad("CSeq Method Differs"));
         }
         let max_forwards = match head.get(Name::MaxForwards) {
-            Some(value) => Some(lex::decimal(value).and_then(|hops| u8::try_from(hops).ok()).ok_or(Malformed::bad("Bad Max-Forwards"))?),
+            Some(value) => Some(
+                lex::decimal(value)
+                    .and_then(|hops| u8::try_from(hops).ok())
+                    .ok_or(Malformed::bad("Bad Max-Forwards"))?,
+            ),
             None => None,
         };
         let body = cut_body(head, is_stream)?;

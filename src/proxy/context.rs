@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use smallvec::SmallVec;
 
 use crate::dialog::DialogKey;
-use crate::message::Method;
+use crate::message::{Head, Method};
 use crate::output::BranchId;
 use crate::transaction::ServerId;
 
@@ -41,6 +41,8 @@ pub(super) struct Context {
     pub best: Option<Best>,
     /// The caller has given up.
     pub cancelled: bool,
+    /// A 6xx has come: nobody else need answer (§16.7 step 5).
+    pub declined: bool,
     /// A final response went upstream.
     pub answered: bool,
     pub dialog: DialogKey,
@@ -63,6 +65,19 @@ impl Context {
         if self.best.as_ref().is_none_or(|best| rank(status) < rank(best.status)) {
             self.best = Some(Best { status, bytes: bytes() });
         }
+    }
+
+    /// Puts the challenges of a further 401 or 407 into the one that will go upstream, so that the caller can answer all
+    /// of them at once (§16.7 step 7).
+    pub(super) fn add_challenges(&mut self, head: &Head<'_>) {
+        let Some(best) = self.best.as_mut().filter(|best| matches!(best.status, 401 | 407)) else { return };
+        let Some(end) = memchr::memmem::find(&best.bytes, b"\r\n\r\n") else { return };
+        let is_challenge = |name: &[u8]| {
+            name.eq_ignore_ascii_case(b"WWW-Authenticate") || name.eq_ignore_ascii_case(b"Proxy-Authenticate")
+        };
+        let challenges = head.fields().iter().filter(|field| is_challenge(head.written_name(field)));
+        let lines: Vec<u8> = challenges.flat_map(|field| head.slice(field.start, field.end)).copied().collect();
+        best.bytes.splice(end + 2..end + 2, lines);
     }
 }
 
@@ -87,7 +102,9 @@ mod tests {
 
     #[test]
     fn the_best_response_is_that_of_rfc_3261_16_7_step_6() {
-        for (better, worse) in [(603, 302), (302, 404), (404, 500), (401, 404), (407, 486), (486, 408), (404, 503), (600, 200)] {
+        for (better, worse) in
+            [(603, 302), (302, 404), (404, 500), (401, 404), (407, 486), (486, 408), (404, 503), (600, 200)]
+        {
             assert!(rank(better) < rank(worse), "{better} {worse}");
         }
     }

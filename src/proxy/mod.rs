@@ -6,6 +6,7 @@
 mod branch;
 mod cancel;
 mod context;
+mod dialog;
 mod forward;
 mod hop;
 mod response;
@@ -31,9 +32,9 @@ use smallvec::SmallVec;
 
 use crate::clock::Timestamp;
 use crate::dialog::{DialogKey, Dialogs};
-use crate::event::{Event, Observer};
+use crate::event::Observer;
 use crate::flow::Flow;
-use crate::message::{Address, Method, Name, Reply, Request, reason_phrase};
+use crate::message::{Method, Reply, Request, reason_phrase};
 use crate::output::{BranchId, Output};
 use crate::transaction::{Expired, Kind, ServerId, ServerKey, Transactions};
 use crate::trunk::{Interfaces, TrunkId};
@@ -95,6 +96,8 @@ pub struct Job<'r, 'a> {
     pub own_routes: usize,
     /// The dialog it is in or forms.
     pub dialog: DialogKey,
+    /// The route token that vouches for a request inside a dialog.
+    pub token: Option<Token>,
     /// Whether it forms the dialog, rather than being in it.
     pub initial: bool,
     /// Where it goes; all of them at once.
@@ -132,14 +135,16 @@ impl Proxy {
             branches: SmallVec::new(),
             best: None,
             cancelled: false,
+            declined: false,
             answered: false,
             dialog: job.dialog,
             initial: job.initial,
         });
         let Ok(number) = u32::try_from(index) else { return false };
         turn.transactions.set_context(server, number);
-        if kind == Kind::Invite {
-            self.reply(number, 100, turn);
+        match kind {
+            Kind::Invite => self.reply(number, 100, turn),
+            Kind::NonInvite => turn.transactions.remind_of_trying(server, turn.now),
         }
         self.note_dialog(job, turn);
         self.send_to_targets(number, kind, job, turn);
@@ -147,28 +152,6 @@ impl Proxy {
             self.finish_branch_less(number, 503, turn);
         }
         true
-    }
-
-    /// The dialog begins, or its sender's contact may have moved (RFC 3261 §12.2.2).
-    fn note_dialog(&self, job: &Job<'_, '_>, turn: &mut Turn<'_>) {
-        let dialogs = &self.shared.dialogs;
-        let contact = || {
-            let address = job.request.head.items(Name::Contact).next().and_then(Address::parse)?;
-            Some((dialogs.contact(&address.uri), *job.came))
-        };
-        if job.initial && job.request.method.makes_dialog() {
-            let longest = Duration::from_secs(u64::from(self.shared.settings.max_call_s));
-            dialogs.begin(job.dialog, contact(), turn.now + longest);
-            if job.request.method == Method::Invite {
-                let call_id = job.request.call_id;
-                let (from, to) = (job.request.from.uri.raw, job.request.uri.raw);
-                turn.observer.observe(&Event::CallStarted { call_id, from, to, flow: job.came });
-            }
-        } else if job.request.method.refreshes_target()
-            && let Some((hash, flow)) = contact()
-        {
-            dialogs.learn(job.dialog, hash, flow);
-        }
     }
 
     fn send_to_targets(&mut self, number: u32, kind: Kind, job: &Job<'_, '_>, turn: &mut Turn<'_>) {
@@ -201,11 +184,14 @@ impl Proxy {
         Duration::from_secs(u64::from(self.shared.settings.invite_timeout_s))
     }
 
-    /// RFC 3261 §16.6 step 4: what can form a dialog gets a Record-Route. Inside a dialog it changes nothing, but RFC 3261
-    /// §16.6 wants it there too for the sake of a restarted peer.
+    /// RFC 3261 §16.6 step 4: what can form a dialog gets a Record-Route. Inside a dialog it changes nothing, but is there
+    /// for the sake of a peer that has lost its route set; the token stays the one that let the request in.
     fn token(&self, job: &Job<'_, '_>, now: Timestamp) -> Option<Token> {
-        if !(job.initial && job.request.method.makes_dialog()) {
+        if !job.request.method.makes_dialog() {
             return None;
+        }
+        if !job.initial {
+            return job.token;
         }
         let deadline = now + Duration::from_secs(u64::from(self.shared.settings.max_call_s));
         let tag = job.request.from.tag().unwrap_or_default();
@@ -233,8 +219,7 @@ impl Proxy {
     fn reply(&mut self, number: u32, status: u16, turn: &mut Turn<'_>) {
         let Some(context) = self.contexts.get(number as usize) else { return };
         let Ok(head) = crate::message::Head::read(&context.request) else { return };
-        let mut tag = Vec::with_capacity(16);
-        crate::message::lex::push_hex(&mut tag, turn.rng.next_u64());
+        let tag = crate::message::lex::hex(turn.rng.next_u64());
         let to_tag = (status > 100).then_some(tag.as_slice());
         let reply = Reply { head: &head, peer: context.peer, status, reason: reason_phrase(status), to_tag };
         turn.transactions.respond(context.server, status, turn.now, turn.out, |out| reply.write(out, |_| ()));
@@ -253,7 +238,10 @@ impl Proxy {
         match expired {
             Expired::TimedOut(id) => self.branch_failed(id, 408, turn),
             Expired::RingsTooLong(id) => self.rings_too_long(id, turn),
-            Expired::ServerEnded(id, Some(number)) | Expired::NotAcknowledged(id, Some(number)) => self.server_ended(id, number),
+            Expired::StillTrying(number) => self.reply(number, 100, turn),
+            Expired::ServerEnded(id, Some(number)) | Expired::NotAcknowledged(id, Some(number)) => {
+                self.server_ended(id, number)
+            }
             Expired::ServerEnded(_, None) | Expired::NotAcknowledged(_, None) => {}
         }
     }

@@ -6,7 +6,7 @@ use crate::message::{Address, Method, Name, Response, copy_fields, lex};
 use crate::output::BranchId;
 use crate::transaction::{Delivery, Kind};
 
-use super::context::Context;
+use super::context::{Best, Context};
 use super::{Proxy, Turn, branch, hop};
 
 impl Proxy {
@@ -27,6 +27,11 @@ impl Proxy {
             turn.transactions.cancel_response(id, response.status, turn.now);
             return Outcome::ResponseAbsorbed;
         }
+        // §17.1.3: the branch alone does not make it a response to this request.
+        let context = turn.transactions.branch_context(id).and_then(|number| self.contexts.get(number as usize));
+        if context.is_some_and(|context| context.method != Method::recognise(response.cseq_method)) {
+            return Outcome::StrayResponse;
+        }
         let number = match turn.transactions.client_response(id, response.status, turn.now, turn.out) {
             None => return Outcome::StrayResponse,
             Some(Delivery::Absorbed) => return Outcome::ResponseAbsorbed,
@@ -38,17 +43,20 @@ impl Proxy {
             }
         };
         let Some(context) = self.contexts.get_mut(number as usize) else { return Outcome::StrayResponse };
+        let is_invite = context.method == Method::Invite;
         let Some(branch) = context.branch_mut(id) else { return Outcome::StrayResponse };
         match response.status {
+            // RFC 4320 §4.1: to anything but an INVITE, no provisional response is passed on.
+            101..200 if !is_invite => Outcome::ResponseAbsorbed,
             100 => {
                 branch.rings = true;
-                self.after_provisional(number, id, turn);
+                self.after_provisional(number, id, 100, turn);
                 Outcome::ResponseAbsorbed
             }
             101..200 => {
                 branch.rings = true;
                 let forwarded = self.provisional(number, response, flow, turn);
-                self.after_provisional(number, id, turn);
+                self.after_provisional(number, id, response.status, turn);
                 forwarded
             }
             200..300 => {
@@ -62,15 +70,13 @@ impl Proxy {
         }
     }
 
-    /// Timer C starts anew (§16.7 step 2), and a CANCEL that had to wait goes out.
-    fn after_provisional(&mut self, number: u32, id: BranchId, turn: &mut Turn<'_>) {
+    /// A CANCEL that had to wait goes out; otherwise Timer C starts anew, but for 100 (§16.7 step 2) and for a branch that
+    /// rings on after its CANCEL.
+    fn after_provisional(&mut self, number: u32, id: BranchId, status: u16, turn: &mut Turn<'_>) {
         let Some(context) = self.contexts.get_mut(number as usize) else { return };
-        if context.method != Method::Invite {
-            return;
-        }
-        if context.cancelled || context.answered {
+        if context.cancelled || context.answered || context.declined {
             self.cancel_branches(number, turn);
-        } else {
+        } else if status > 100 && context.branch_mut(id).is_some_and(|branch| !branch.cancelled) {
             turn.transactions.ring_until(id, turn.now, self.timer_c());
         }
     }
@@ -99,7 +105,8 @@ impl Proxy {
         if let Some(context) = self.contexts.get(number as usize) {
             self.learn_contact(context, response, flow);
         }
-        let sent = turn.transactions.respond(server, response.status, turn.now, turn.out, |out| write_upstream(out, response));
+        let sent =
+            turn.transactions.respond(server, response.status, turn.now, turn.out, |out| write_upstream(out, response));
         match method {
             Method::Invite => {
                 if self.shared.dialogs.answered(dialog) {
@@ -118,12 +125,16 @@ impl Proxy {
         if context.answered {
             return Outcome::ResponseAbsorbed;
         }
+        if matches!(response.status, 401 | 407) {
+            context.add_challenges(&response.head);
+        }
         context.offer(response.status, || {
             let mut bytes = Vec::with_capacity(response.head.bytes().len());
             write_upstream(&mut bytes, response);
             bytes
         });
         if response.status >= 600 {
+            context.declined = true;
             self.cancel_branches(number, turn);
         }
         if self.finish_if_all_done(number, turn) { Outcome::ResponseForwarded } else { Outcome::ResponseAbsorbed }
@@ -151,6 +162,8 @@ impl Proxy {
         let Some(best) = context.best.take() else { return false };
         context.answered = true;
         let (server, dialog, initial, method) = (context.server, context.dialog, context.initial, context.method);
+        // §16.7 step 6: that a target is overloaded does not mean that this server is.
+        let best = if best.status == 503 { Best { status: 500, bytes: Vec::new() } } else { best };
         self.tell_failure(number, best.status, turn);
         if initial && method.makes_dialog() {
             self.shared.dialogs.fail(dialog);
@@ -162,8 +175,6 @@ impl Proxy {
                 self.contexts.try_remove(number as usize);
                 return false;
             }
-            // §16.7 step 6: that a target is overloaded does not mean that this server is.
-            503 => self.reply(number, 500, turn),
             status if best.bytes.is_empty() => self.reply(number, status, turn),
             status => {
                 turn.transactions.respond(server, status, turn.now, turn.out, |out| out.extend_from_slice(&best.bytes));

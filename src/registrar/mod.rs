@@ -204,7 +204,8 @@ impl Registration<'_, '_> {
     ) -> Result<(), Rejection> {
         let lifetime_s = settings.lifetime_s(wanted.expires_s.or(header_expires))?;
         let same = |binding: &Binding| {
-            *binding.contact == *wanted.uri.raw || Uri::parse(&binding.contact).is_some_and(|uri| uri.equals(&wanted.uri))
+            *binding.contact == *wanted.uri.raw
+                || Uri::parse(&binding.contact).is_some_and(|uri| uri.equals(&wanted.uri))
         };
         let present = bindings.iter().position(same);
         if let Some(binding) = present.and_then(|at| bindings.get(at))

@@ -93,7 +93,9 @@ mod tests {
 
     #[test]
     fn q_values_are_thousandths_and_nonsense_is_none() {
-        for (text, q) in [("1", Some(1000)), ("0.5", Some(500)), ("0.", Some(0)), ("1.000", Some(1000)), ("0.123", Some(123))] {
+        for (text, q) in
+            [("1", Some(1000)), ("0.5", Some(500)), ("0.", Some(0)), ("1.000", Some(1000)), ("0.123", Some(123))]
+        {
             assert_eq!(thousandths(text.as_bytes()), q, "{text}");
         }
         for bad in ["", "2", "1.001", "0.1234", "-1", "0.x"] {

@@ -58,6 +58,8 @@ pub enum Expired {
     TimedOut(BranchId),
     /// Timer C: an INVITE has rung for too long.
     RingsTooLong(BranchId),
+    /// A request other than INVITE waits and was told nothing yet; its response context has that number.
+    StillTrying(u32),
     /// A server transaction is gone; its response context had that number.
     ServerEnded(ServerId, Option<u32>),
     /// A final response to INVITE was never acknowledged; its server transaction is gone.

@@ -6,6 +6,7 @@ use crate::output::Output;
 
 use super::server_invite::{self, ServerInvite};
 use super::server_non_invite::{self, ServerNonInvite};
+use super::timer::E_IS_T2;
 use super::{Expired, Kind, Owner, ServerKey, Timer, Transactions};
 
 /// Identifies a server transaction.
@@ -61,7 +62,8 @@ impl Transactions {
             Kind::Invite => Machine::Invite(ServerInvite::start(reliable)),
             Kind::NonInvite => Machine::NonInvite(ServerNonInvite::start(reliable)),
         };
-        let index = self.servers.insert(Server { serial, key, flow, machine, last_response: Vec::new(), context: None });
+        let index =
+            self.servers.insert(Server { serial, key, flow, machine, last_response: Vec::new(), context: None });
         let id = ServerId { index: u32::try_from(index).ok()?, serial };
         self.by_key.insert(key, id);
         Some(id)
@@ -72,6 +74,12 @@ impl Transactions {
         if let Some(server) = self.server_mut(id) {
             server.context = Some(context);
         }
+    }
+
+    /// Has the proxy told when a request other than INVITE has waited so long that its sender is owed a 100
+    /// (RFC 4320 §4.1).
+    pub fn remind_of_trying(&mut self, id: ServerId, now: Timestamp) {
+        self.start_timers(Owner::Server(id), [Some((Timer::Trying, E_IS_T2)), None], now);
     }
 
     /// The response context of a transaction.
@@ -134,7 +142,13 @@ impl Transactions {
         }
     }
 
-    pub(super) fn server_timer(&mut self, id: ServerId, timer: Timer, now: Timestamp, out: &mut Output) -> Option<Expired> {
+    pub(super) fn server_timer(
+        &mut self,
+        id: ServerId,
+        timer: Timer,
+        now: Timestamp,
+        out: &mut Output,
+    ) -> Option<Expired> {
         let server = self.server_mut(id)?;
         let context = server.context;
         let ended = match &mut server.machine {
@@ -151,9 +165,11 @@ impl Transactions {
                     server_invite::Act::Ended => Some(Expired::ServerEnded(id, context)),
                 }
             }
-            Machine::NonInvite(machine) => {
-                (machine.timer(timer).act == server_non_invite::Act::Ended).then_some(Expired::ServerEnded(id, context))
-            }
+            Machine::NonInvite(machine) => match machine.timer(timer).act {
+                server_non_invite::Act::Ended => Some(Expired::ServerEnded(id, context)),
+                server_non_invite::Act::StillTrying => return context.map(Expired::StillTrying),
+                server_non_invite::Act::Nothing | server_non_invite::Act::Retransmit => None,
+            },
         };
         if ended.is_some() {
             self.forget_server(id);

@@ -24,6 +24,8 @@ pub enum Act {
     Nothing,
     /// Send the last response again.
     Retransmit,
+    /// Nothing has been sent so far: a 100 is due.
+    StillTrying,
     /// Forget the transaction.
     Ended,
 }
@@ -75,6 +77,9 @@ impl ServerNonInvite {
             self.state = State::Terminated;
             return Step::only(Act::Ended);
         }
+        if self.state == State::Trying && timer == Timer::Trying {
+            return Step::only(Act::StillTrying);
+        }
         Step::only(Act::Nothing)
     }
 }
@@ -93,6 +98,14 @@ mod tests {
         assert_eq!(machine.retransmission(), Act::Retransmit);
         assert_eq!(machine.respond(200), None);
         assert_eq!(machine.timer(Timer::J).act, Act::Ended);
+    }
+
+    #[test]
+    fn only_trying_asks_for_a_100() {
+        let mut machine = ServerNonInvite::start(false);
+        assert_eq!(machine.timer(Timer::Trying).act, Act::StillTrying);
+        assert_eq!(machine.respond(100), Some([None, None]));
+        assert_eq!(machine.timer(Timer::Trying).act, Act::Nothing);
     }
 
     #[test]

@@ -10,6 +10,8 @@ pub const T2: Duration = Duration::from_secs(4);
 pub const T4: Duration = Duration::from_secs(5);
 /// 64 × T1: when a transaction gives up.
 pub const T1_64: Duration = Duration::from_secs(32);
+/// When a client's Timer E has grown to T2: after 0.5, 1 and 2 s.
+pub const E_IS_T2: Duration = Duration::from_millis(3_500);
 
 /// A timer of a transaction.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -40,6 +42,8 @@ pub enum Timer {
     L,
     /// Wait for retransmitted 2xx (RFC 6026 §7.2)
     M,
+    /// A non-INVITE that nobody has answered is told 100 (RFC 4320 §4.1)
+    Trying,
 }
 
 /// What a state machine decides: what to do, and which timers to start. Timers are never stopped; one that fires in a

@@ -60,8 +60,18 @@ fn equivalent_uris_are_accepted() {
 #[test]
 fn another_user_or_host_is_refused_though_the_hash_is_right() {
     for digest_uri in [
-        "sip:carol@127.0.0.1", "sip:BOB@127.0.0.1", "sip:bob@192.0.2.1", "sip:192.0.2.1", "sip:bob@example.invalid", "tel:+123",
-        "bob@127.0.0.1", "*", "/", "sip:bob@127.0.0.1@192.0.2.1", &format!("sip:bob@{OTHER_DOMAIN}"), &format!("sip:{OTHER_DOMAIN}"),
+        "sip:carol@127.0.0.1",
+        "sip:BOB@127.0.0.1",
+        "sip:bob@192.0.2.1",
+        "sip:192.0.2.1",
+        "sip:bob@example.invalid",
+        "tel:+123",
+        "bob@127.0.0.1",
+        "*",
+        "/",
+        "sip:bob@127.0.0.1@192.0.2.1",
+        &format!("sip:bob@{OTHER_DOMAIN}"),
+        &format!("sip:{OTHER_DOMAIN}"),
     ] {
         assert_eq!(call("sip:bob@127.0.0.1", digest_uri), (401, Outcome::WrongDigestUri), "{digest_uri}");
     }
@@ -86,7 +96,11 @@ fn rewritten(rewrite: impl FnOnce(String) -> String) -> (u16, Outcome) {
 #[test]
 fn what_real_clients_write_is_read() {
     let accepted = (200, Outcome::RegisterAccepted);
-    assert_eq!(rewritten(|line| line.replace("Authorization: ", "Authorization:  ")), accepted, "Linphone's two blanks");
+    assert_eq!(
+        rewritten(|line| line.replace("Authorization: ", "Authorization:  ")),
+        accepted,
+        "Linphone's two blanks"
+    );
     assert_eq!(rewritten(|line| line.replace("Authorization: Digest ", "AUTHORIZATION:dIgEsT\t")), accepted);
     assert_eq!(rewritten(|line| line.replace("qop=auth", "qop=\"auth\"")), accepted);
     assert_eq!(rewritten(|line| line.replace("algorithm=MD5", "algorithm=\"md5\"")), accepted);
@@ -113,11 +127,20 @@ fn what_is_doubtful_in_an_answer_is_refused() {
     assert_eq!(rewritten(|line| line.replace("qop=auth,", "qop=auth-int,")), malformed);
     assert_eq!(rewritten(|line| line.replace("cnonce=\"cn\"", "cnonce=\"cn")), malformed);
     assert_eq!(rewritten(|_| "Authorization: Digest\r\n".to_owned()), malformed);
-    assert_eq!(rewritten(|line| line.replace("algorithm=MD5", "algorithm=MD5-sess")), refused(Outcome::AlgorithmRefused));
+    assert_eq!(
+        rewritten(|line| line.replace("algorithm=MD5", "algorithm=MD5-sess")),
+        refused(Outcome::AlgorithmRefused)
+    );
     assert_eq!(rewritten(|line| line.replace("username=\"alice\"", "username=\"bob\"")), wrong);
-    assert_eq!(rewritten(|line| line.replace("username=\"alice\"", "username=\"ALICE\"")), refused(Outcome::UnknownUser));
+    assert_eq!(
+        rewritten(|line| line.replace("username=\"alice\"", "username=\"ALICE\"")),
+        refused(Outcome::UnknownUser)
+    );
     let long = "a".repeat(2_000);
-    assert_eq!(rewritten(|line| line.replace("username=\"alice\"", &format!("username=\"{long}\""))), refused(Outcome::UnknownUser));
+    assert_eq!(
+        rewritten(|line| line.replace("username=\"alice\"", &format!("username=\"{long}\""))),
+        refused(Outcome::UnknownUser)
+    );
 }
 
 /// Their messages are taken apart in `hostile`.

@@ -85,7 +85,8 @@ fn shape(message: &[u8]) -> Vec<u8> {
     let mut shape = Vec::with_capacity(message.len());
     for line in message.split_inclusive(|byte| *byte == b'\n') {
         let names_only = is_response || line.windows(7).any(|window| window == b"Digest ");
-        let shown = if names_only { line.split(|byte| matches!(byte, b':' | b' ')).next().unwrap_or_default() } else { line };
+        let shown =
+            if names_only { line.split(|byte| matches!(byte, b':' | b' ')).next().unwrap_or_default() } else { line };
         for word in shown.split_inclusive(|byte| !byte.is_ascii_alphanumeric()) {
             let has_digits = word.iter().any(u8::is_ascii_digit);
             shape.extend_from_slice(if has_digits { &word[word.len() - 1..] } else { word });
@@ -95,7 +96,8 @@ fn shape(message: &[u8]) -> Vec<u8> {
 }
 
 fn files(folder: &Path, extension: &str) -> Vec<Vec<u8>> {
-    let mut paths: Vec<PathBuf> = std::fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("a file").path()).collect();
+    let mut paths: Vec<PathBuf> =
+        std::fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("a file").path()).collect();
     paths.retain(|path| path.extension().is_some_and(|found| found == extension));
     paths.sort();
     paths.iter().map(|path| std::fs::read(path).expect("its bytes")).collect()
@@ -115,7 +117,14 @@ fn torture() -> Vec<Vec<u8>> {
 fn message_set() -> Vec<Vec<u8>> {
     let mut messages = record(|| {
         calls();
-        for module in [refusals::SCENARIOS, digest_uri::SCENARIOS, identity::SCENARIOS, rates::SCENARIOS, registrar::SCENARIOS, replay::SCENARIOS] {
+        for module in [
+            refusals::SCENARIOS,
+            digest_uri::SCENARIOS,
+            identity::SCENARIOS,
+            rates::SCENARIOS,
+            registrar::SCENARIOS,
+            replay::SCENARIOS,
+        ] {
             module.iter().for_each(|scenario| scenario());
         }
     });
@@ -160,7 +169,11 @@ fn flow(number: usize) -> Flow {
 fn assert_clean_lines(sent: &str, because: &[u8]) {
     let head = sent.split("\r\n\r\n").next().unwrap();
     let broken = head.replace("\r\n", "").contains(['\r', '\n', '\0']);
-    assert!(!broken && sent.contains("\r\n\r\n"), "broken lines in {sent:?}\nbecause of {:?}", String::from_utf8_lossy(because));
+    assert!(
+        !broken && sent.contains("\r\n\r\n"),
+        "broken lines in {sent:?}\nbecause of {:?}",
+        String::from_utf8_lossy(because)
+    );
 }
 
 /// A reply of this server says only what it may: our own lines, and lines that the request had.
@@ -185,10 +198,14 @@ fn assert_honest_reply(reply: &str, request: &[u8]) {
         let known = match name.as_str() {
             "via" => request_text.contains(value.split(';').next().unwrap_or_default()),
             "from" | "call-id" | "cseq" => request_text.contains(value),
-            "to" => request_text.contains(value) || value.rsplit_once(";tag=").is_some_and(|(to, _)| request_text.contains(to)),
+            "to" => {
+                request_text.contains(value)
+                    || value.rsplit_once(";tag=").is_some_and(|(to, _)| request_text.contains(to))
+            }
             "unsupported" => request_text.contains(value),
             "content-length" => value == "0",
-            "www-authenticate" | "proxy-authenticate" | "allow" | "accept" | "supported" | "min-expires" | "retry-after" | "contact" => true,
+            "www-authenticate" | "proxy-authenticate" | "allow" | "accept" | "supported" | "min-expires"
+            | "retry-after" | "contact" => true,
             _ => false,
         };
         if !known {
@@ -222,7 +239,11 @@ fn who_is_not_let_in_gets_at_most_one_honest_reply_and_leaves_nothing_behind() {
                 assert_eq!(sent.flow.peer.ip(), address(STRANGER).ip(), "{:?}", shown());
                 assert_honest_reply(&sent.text, &bytes);
             }
-            assert!(world.engine.load() == Load::default() && world.shared.dialogs.is_empty(), "state is left by {:?}", shown());
+            assert!(
+                world.engine.load() == Load::default() && world.shared.dialogs.is_empty(),
+                "state is left by {:?}",
+                shown()
+            );
         }
         assert_eq!((world.shared.location.len(), world.bindings("bob").len()), (1, 1));
         world.heard.outcomes.clear();
@@ -243,7 +264,8 @@ fn who_is_let_in_breaks_nothing_either() {
         world.pass(Duration::from_secs(86_400));
         world.bind("bob", "sip:bob@127.0.0.1:6002", Flow::udp(address(SERVER), address(BOB)));
         // A cut message ends before it is asked who sent it, unless the cut is in the body.
-        let body = cut(&message).skip(message.windows(4).position(|window| window == b"\r\n\r\n").unwrap_or(message.len()));
+        let body =
+            cut(&message).skip(message.windows(4).position(|window| window == b"\r\n\r\n").unwrap_or(message.len()));
         for bytes in body.chain(changed(&message, 1, &mut dice)) {
             deliveries += 1;
             let bytes = with_own_branch(&bytes, deliveries);
@@ -261,10 +283,18 @@ fn who_is_let_in_breaks_nothing_either() {
             world.shared.location.revoke(|aor, _| &*aor.user != "bob", |_, _| registered += 1);
         }
         world.pass(Duration::from_secs(1_000));
-        assert_eq!(world.engine.load(), Load::default(), "something has no end: {:?}", String::from_utf8_lossy(&message));
+        assert_eq!(
+            world.engine.load(),
+            Load::default(),
+            "something has no end: {:?}",
+            String::from_utf8_lossy(&message)
+        );
     }
     println!("{deliveries} deliveries, {registered} bindings, {forwarded} forwarded");
-    assert!(registered > 1_000 && forwarded > 1_000, "{registered} bindings and {forwarded} requests: the set does not get far");
+    assert!(
+        registered > 1_000 && forwarded > 1_000,
+        "{registered} bindings and {forwarded} requests: the set does not get far"
+    );
 }
 
 /// The same message as a transaction of its own.

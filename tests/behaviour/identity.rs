@@ -29,9 +29,15 @@ const REFUSED: (u16, Outcome) = (403, Outcome::NotYourFrom);
 fn a_caller_says_its_own_name_at_any_name_of_the_server() {
     let ordinary = Setup::default();
     for own in [
-        "<sip:alice@127.0.0.1>", "<sip:alice@127.0.0.1:5060>", "\"Alice\" <sip:alice@localhost>", "sip:alice@127.0.0.1",
-        "<sip:%61lice@127.0.0.1;transport=udp>", "<sip:alice@[::1]>", "Alice of Foo <sip:alice:pw@127.0.0.1>",
-        &format!("<sip:alice@{TRUNK_DOMAIN}>"), &format!("<sip:alice@{}>", TRUNK_DOMAIN.to_ascii_uppercase()),
+        "<sip:alice@127.0.0.1>",
+        "<sip:alice@127.0.0.1:5060>",
+        "\"Alice\" <sip:alice@localhost>",
+        "sip:alice@127.0.0.1",
+        "<sip:%61lice@127.0.0.1;transport=udp>",
+        "<sip:alice@[::1]>",
+        "Alice of Foo <sip:alice:pw@127.0.0.1>",
+        &format!("<sip:alice@{TRUNK_DOMAIN}>"),
+        &format!("<sip:alice@{}>", TRUNK_DOMAIN.to_ascii_uppercase()),
     ] {
         assert_eq!(call(&ordinary, from(own)), LET_THROUGH, "{own}");
     }
@@ -41,9 +47,17 @@ fn a_caller_says_its_own_name_at_any_name_of_the_server() {
 fn another_user_or_host_in_from_is_refused_unless_the_trunk_lets_any_through() {
     let any = Setup { caller_id_any: true, ..Setup::default() };
     for foreign in [
-        "<sip:bob@127.0.0.1>", "<sip:Alice@127.0.0.1>", "<sip:127.0.0.1>", "<sip:alice@192.0.2.1>", "<sip:alice@example.invalid>",
-        "<sip:alice@127.0.0.1:6001>", "<tel:+4930123456>", "<sip:anonymous@anonymous.invalid>", "\"alice\" <sip:boss@127.0.0.1>",
-        "<sip:alice%00@127.0.0.1>", "<sip:alice%40127.0.0.1@127.0.0.1>",
+        "<sip:bob@127.0.0.1>",
+        "<sip:Alice@127.0.0.1>",
+        "<sip:127.0.0.1>",
+        "<sip:alice@192.0.2.1>",
+        "<sip:alice@example.invalid>",
+        "<sip:alice@127.0.0.1:6001>",
+        "<tel:+4930123456>",
+        "<sip:anonymous@anonymous.invalid>",
+        "\"alice\" <sip:boss@127.0.0.1>",
+        "<sip:alice%00@127.0.0.1>",
+        "<sip:alice%40127.0.0.1@127.0.0.1>",
     ] {
         assert_eq!(call(&Setup::default(), from(foreign)), REFUSED, "{foreign}");
         assert_eq!(call(&any, from(foreign)), LET_THROUGH, "{foreign}");
@@ -54,7 +68,10 @@ fn another_user_or_host_in_from_is_refused_unless_the_trunk_lets_any_through() {
 fn an_anonymous_caller_says_who_he_is_elsewhere() {
     let anonymous = |field: &str| {
         let field = field.to_owned();
-        move |text: String| from("\"Anonymous\" <sip:anonymous@anonymous.invalid>")(text).replace("Max-Forwards", &format!("{field}Max-Forwards"))
+        move |text: String| {
+            from("\"Anonymous\" <sip:anonymous@anonymous.invalid>")(text)
+                .replace("Max-Forwards", &format!("{field}Max-Forwards"))
+        }
     };
     let ordinary = Setup::default();
     for own in [
@@ -64,11 +81,18 @@ fn an_anonymous_caller_says_who_he_is_elsewhere() {
     ] {
         assert_eq!(call(&ordinary, anonymous(own)), LET_THROUGH, "{own}");
     }
-    for foreign in ["P-Preferred-Identity: <sip:bob@127.0.0.1>\r\n", "P-Asserted-Identity: <sip:alice@192.0.2.1>\r\n", "Remote-Party-ID: <sip:alice@127.0.0.1>\r\n"] {
+    for foreign in [
+        "P-Preferred-Identity: <sip:bob@127.0.0.1>\r\n",
+        "P-Asserted-Identity: <sip:alice@192.0.2.1>\r\n",
+        "Remote-Party-ID: <sip:alice@127.0.0.1>\r\n",
+    ] {
         assert_eq!(call(&ordinary, anonymous(foreign)), REFUSED, "{foreign}");
     }
     // Who is not anonymous cannot speak for another by the same means.
-    let bob = |text: String| from("<sip:bob@127.0.0.1>")(text).replace("Max-Forwards", "P-Preferred-Identity: <sip:alice@127.0.0.1>\r\nMax-Forwards");
+    let bob = |text: String| {
+        from("<sip:bob@127.0.0.1>")(text)
+            .replace("Max-Forwards", "P-Preferred-Identity: <sip:alice@127.0.0.1>\r\nMax-Forwards")
+    };
     assert_eq!(call(&ordinary, bob), REFUSED);
 }
 
@@ -80,7 +104,8 @@ fn the_rule_holds_for_every_method_that_is_no_register() {
         let mut bob = Phone::new("bob", "127.0.0.1:6002");
         bob.register(&mut world);
         for (nc, (user, expected)) in (1..).zip([("bob", Outcome::NotYourFrom), ("alice", Outcome::Forwarded)]) {
-            let plain = alice.request(method, "sip:bob@127.0.0.1", "<sip:bob@127.0.0.1>", &format!("{method}-{user}"), "", "");
+            let plain =
+                alice.request(method, "sip:bob@127.0.0.1", "<sip:bob@127.0.0.1>", &format!("{method}-{user}"), "", "");
             let plain = plain.replace("From: <sip:alice@", &format!("From: <sip:{user}@"));
             let answer = alice.answer_with("Authorization", &plain, &world.nonce(1), "MD5", nc);
             let text = alice.with_answer(&plain, &answer);
@@ -128,8 +153,13 @@ fn to(value: &str) -> impl Fn(String) -> String + '_ {
 #[test]
 fn every_name_of_an_address_of_record_is_the_same_one() {
     for own in [
-        "<sip:alice@127.0.0.1:5060>", "sip:alice@127.0.0.1", "sip:alice@127.0.0.1:5060;tag=x", "<sip:%61l%69ce@127.0.0.1>",
-        "\"A, <B>\" <sip:alice@localhost;transport=tcp>", "<sip:alice:pw@127.0.0.1>", &format!("<sip:alice@{TRUNK_DOMAIN}>"),
+        "<sip:alice@127.0.0.1:5060>",
+        "sip:alice@127.0.0.1",
+        "sip:alice@127.0.0.1:5060;tag=x",
+        "<sip:%61l%69ce@127.0.0.1>",
+        "\"A, <B>\" <sip:alice@localhost;transport=tcp>",
+        "<sip:alice:pw@127.0.0.1>",
+        &format!("<sip:alice@{TRUNK_DOMAIN}>"),
     ] {
         let (code, outcome, world) = register(to(own));
         assert_eq!((code, outcome), (200, Outcome::RegisterAccepted), "{own}");
@@ -139,7 +169,14 @@ fn every_name_of_an_address_of_record_is_the_same_one() {
 
 #[test]
 fn a_credential_registers_no_address_of_record_but_its_own() {
-    for foreign in ["<sip:bob@127.0.0.1>", "<sip:Alice@127.0.0.1>", "<sip:127.0.0.1>", "<sip:alice%20@127.0.0.1>", "<sip:alice%00@127.0.0.1>", "<sip:%ff@127.0.0.1>"] {
+    for foreign in [
+        "<sip:bob@127.0.0.1>",
+        "<sip:Alice@127.0.0.1>",
+        "<sip:127.0.0.1>",
+        "<sip:alice%20@127.0.0.1>",
+        "<sip:alice%00@127.0.0.1>",
+        "<sip:%ff@127.0.0.1>",
+    ] {
         let (code, outcome, world) = register(to(foreign));
         assert_eq!((code, outcome), (403, Outcome::NotYourAor), "{foreign}");
         assert!(world.shared.location.is_empty(), "{foreign}");
@@ -149,13 +186,20 @@ fn a_credential_registers_no_address_of_record_but_its_own() {
 /// From names who registers on whose behalf (RFC 3261 §10.2); To alone is bound.
 #[test]
 fn from_counts_for_nothing_in_a_register() {
-    let (code, _, world) = register(|text| text.replace("From: <sip:alice@127.0.0.1>", "From: <sip:secretary@192.0.2.1>"));
+    let (code, _, world) =
+        register(|text| text.replace("From: <sip:alice@127.0.0.1>", "From: <sip:secretary@192.0.2.1>"));
     assert_eq!((code, world.bindings("alice").len()), (200, 1));
 }
 
 #[test]
 fn to_of_another_domain_is_not_found() {
-    for foreign in ["<sip:alice@192.0.2.1>", "<sip:alice@example.invalid>", "<sip:alice@127.0.0.1:6001>", "<tel:+123>", "<sip:alice@87654321.sipward.invalid>"] {
+    for foreign in [
+        "<sip:alice@192.0.2.1>",
+        "<sip:alice@example.invalid>",
+        "<sip:alice@127.0.0.1:6001>",
+        "<tel:+123>",
+        "<sip:alice@87654321.sipward.invalid>",
+    ] {
         let (code, outcome, world) = register(to(foreign));
         assert_eq!((code, outcome), (404, Outcome::NotOurs), "{foreign}");
         assert!(world.shared.location.is_empty());
@@ -164,7 +208,13 @@ fn to_of_another_domain_is_not_found() {
 
 #[test]
 fn a_foreign_request_uri_is_no_way_out() {
-    for foreign in ["sip:bob@192.0.2.1", "sip:bob@example.invalid", "sip:bob@127.0.0.1:6002", "sip:bob@87654321.sipward.invalid", "sip:bob@127.0.0.1.example.invalid"] {
+    for foreign in [
+        "sip:bob@192.0.2.1",
+        "sip:bob@example.invalid",
+        "sip:bob@127.0.0.1:6002",
+        "sip:bob@87654321.sipward.invalid",
+        "sip:bob@127.0.0.1.example.invalid",
+    ] {
         let rewrite = |text: String| text.replacen("sip:bob@127.0.0.1", foreign, 1);
         assert_eq!(call(&Setup::default(), rewrite), (403, Outcome::NotOurs), "{foreign}");
         let (code, outcome, _) = register(|text| text.replacen("sip:127.0.0.1", foreign, 1));
@@ -175,7 +225,13 @@ fn a_foreign_request_uri_is_no_way_out() {
 #[test]
 fn a_called_name_is_found_under_every_spelling_but_another_case() {
     let uri = |uri: &'static str| move |text: String| text.replacen("sip:bob@127.0.0.1", uri, 1);
-    for same in ["sip:%62ob@127.0.0.1", "sip:bob@127.0.0.1:5060;user=phone", "sip:bob@localhost", "sip:bob@[::1]:5060", "SIP:bob@127.0.0.1"] {
+    for same in [
+        "sip:%62ob@127.0.0.1",
+        "sip:bob@127.0.0.1:5060;user=phone",
+        "sip:bob@localhost",
+        "sip:bob@[::1]:5060",
+        "SIP:bob@127.0.0.1",
+    ] {
         assert_eq!(call(&Setup::default(), uri(same)), LET_THROUGH, "{same}");
     }
     assert_eq!(call(&Setup::default(), uri("sip:Bob@127.0.0.1")), (404, Outcome::NotFound));

@@ -14,7 +14,9 @@
 mod support;
 
 mod call;
+mod dialog;
 mod digest_uri;
+mod fork;
 mod hostile;
 mod identity;
 mod policy;
@@ -23,3 +25,4 @@ mod refusals;
 mod register;
 mod registrar;
 mod replay;
+mod shards;

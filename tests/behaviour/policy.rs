@@ -119,7 +119,8 @@ fn check(method: &str, table: Table, setup: &Setup) {
             let (place, peer) = [("inside", INSIDE), ("outside", OUTSIDE), ("denied", DENIED), ("no ACL", INSIDE)][at];
             let acl = if place == "no ACL" { Vec::new() } else { ACL.to_vec() };
             let setup = Setup { policy, acl, ..setup.clone() };
-            for (password, expected) in [Password::Right, Password::Wrong, Password::None].into_iter().zip(row.chars()) {
+            for (password, expected) in [Password::Right, Password::Wrong, Password::None].into_iter().zip(row.chars())
+            {
                 for tcp in [false, true] {
                     let found = attempt(&setup, method, peer, tcp, password);
                     if found != expected {
@@ -219,7 +220,8 @@ fn no_header_field_stands_in_for_the_address() {
     let mut world = World::new(&setup);
     world.bind("bob", "sip:bob@127.0.0.1:6002", Flow::udp(address(SERVER), address("127.0.0.1:6002")));
     let mut alice = Phone::new("alice", INSIDE);
-    let text = alice.invite_with("bob", "X-Forwarded-For: 127.0.0.1\r\n").replace(";rport", ";received=127.0.0.1;rport");
+    let text =
+        alice.invite_with("bob", "X-Forwarded-For: 127.0.0.1\r\n").replace(";rport", ";received=127.0.0.1;rport");
     let sent = world.datagram(address(OUTSIDE), &text);
     assert_eq!((sent.len(), status(&sent[0].text), world.outcome()), (1, 403, Outcome::AddressNotAllowed));
 }

@@ -87,7 +87,8 @@ fn a_call_goes_on_under_its_route_token_whatever_the_rate() {
 #[test]
 fn an_options_ping_is_answered_without_state_also_at_its_last_hop() {
     let mut world = limited(4);
-    let uris = ["sip:127.0.0.1".to_owned(), "sip:127.0.0.1:5060;transport=udp".to_owned(), format!("sip:{TRUNK_DOMAIN}")];
+    let uris =
+        ["sip:127.0.0.1".to_owned(), "sip:127.0.0.1:5060;transport=udp".to_owned(), format!("sip:{TRUNK_DOMAIN}")];
     for (number, (uri, hops)) in (1..).zip(uris.iter().zip([70, 0, 0])) {
         let text = ping(uri, hops, number);
         let sent = world.datagram(address("127.0.0.1:6001"), &text);
@@ -106,7 +107,12 @@ fn an_options_ping_is_answered_without_state_also_at_its_last_hop() {
 #[test]
 fn options_to_a_user_or_to_another_host_is_no_ping() {
     let mut world = World::ordinary();
-    for (uri, hops, code) in [("sip:bob@127.0.0.1", 70, 401), ("sip:bob@127.0.0.1", 0, 483), ("sip:192.0.2.1", 70, 403), ("sip:192.0.2.1", 0, 483)] {
+    for (uri, hops, code) in [
+        ("sip:bob@127.0.0.1", 70, 401),
+        ("sip:bob@127.0.0.1", 0, 483),
+        ("sip:192.0.2.1", 70, 403),
+        ("sip:192.0.2.1", 0, 483),
+    ] {
         let sent = world.datagram(address("127.0.0.1:6001"), &ping(uri, hops, 1));
         assert_eq!(status(&sent[0].text), code, "{uri} {hops}");
     }
@@ -120,11 +126,28 @@ fn every_method_passes_the_gate() {
     let mut alice = Phone::new("alice", "127.0.0.1:6001");
     let log = world.heard.log.clone();
     for method in [
-        "INVITE", "BYE", "OPTIONS", "MESSAGE", "SUBSCRIBE", "NOTIFY", "REFER", "INFO", "UPDATE", "PRACK", "PUBLISH", "FOO", "invite", "Ack",
-        "REGISTER", "x!%*_+`'~.-",
+        "INVITE",
+        "BYE",
+        "OPTIONS",
+        "MESSAGE",
+        "SUBSCRIBE",
+        "NOTIFY",
+        "REFER",
+        "INFO",
+        "UPDATE",
+        "PRACK",
+        "PUBLISH",
+        "FOO",
+        "invite",
+        "Ack",
+        "REGISTER",
+        "x!%*_+`'~.-",
     ] {
-        let route = "Route: <sip:127.0.0.1;lr>\r\nRoute: <sip:127.0.0.1:5060;lr;tk=AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA>\r\n";
-        for (to, extra) in [("<sip:bob@127.0.0.1>", ""), ("<sip:bob@127.0.0.1>;tag=x", ""), ("<sip:bob@127.0.0.1>;tag=x", route)] {
+        let route =
+            "Route: <sip:127.0.0.1;lr>\r\nRoute: <sip:127.0.0.1:5060;lr;tk=AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA>\r\n";
+        for (to, extra) in
+            [("<sip:bob@127.0.0.1>", ""), ("<sip:bob@127.0.0.1>;tag=x", ""), ("<sip:bob@127.0.0.1>;tag=x", route)]
+        {
             let text = alice.request(method, "sip:bob@127.0.0.1", to, method, extra, "");
             let sent = alice.send(&mut world, &text);
             assert_eq!((sent.len(), status(&sent[0].text)), (1, 401), "{method} {to} {extra}: {sent:?}");
@@ -143,14 +166,20 @@ fn a_cancel_for_nothing_is_under_the_rate() {
     for number in 1..=4 {
         let text = alice.request("CANCEL", "sip:bob@127.0.0.1", "<sip:bob@127.0.0.1>", "c", "", "");
         let sent = alice.send(&mut world, &text);
-        assert_eq!(sent.iter().map(|sent| status(&sent.text)).collect::<Vec<_>>(), if number <= 2 { vec![481] } else { vec![] });
+        assert_eq!(
+            sent.iter().map(|sent| status(&sent.text)).collect::<Vec<_>>(),
+            if number <= 2 { vec![481] } else { vec![] }
+        );
     }
     assert!(world.is_idle());
 }
 
 #[test]
 fn an_ack_is_never_answered() {
-    let mut worlds = [World::ordinary(), World::new(&Setup { policy: AuthPolicy::IpOnly, acl: vec![("127.0.0.0/8", Rule::Allow)], ..Setup::default() })];
+    let mut worlds = [
+        World::ordinary(),
+        World::new(&Setup { policy: AuthPolicy::IpOnly, acl: vec![("127.0.0.0/8", Rule::Allow)], ..Setup::default() }),
+    ];
     let mut alice = Phone::new("alice", "127.0.0.1:6001");
     let good = alice.request("ACK", "sip:bob@127.0.0.1", "<sip:bob@127.0.0.1>;tag=x", "c", "", "");
     let rewritten = |from: &str, to: &str| {
@@ -191,11 +220,28 @@ fn a_response_is_never_answered() {
     let request = alice.request("OPTIONS", "sip:bob@127.0.0.1", "<sip:bob@127.0.0.1>", "c", "", "");
     let tail = request.split_once("\r\n").unwrap().1;
     for line in [
-        "SIP/2.0 200 OK", "SIP/2.0 100 Trying", "SIP/2.0 401 Unauthorized", "SIP/2.0 200", "SIP/2.0 200 ", "sip/2.0 200 OK", "SIP/2.0 99 Low",
-        "SIP/2.0 700 High", "SIP/2.0 4294967301 better not break the receiver", "SIP/2.0  200 OK", "SIP/2.0\t200 OK", "SIP/2.0 OK",
-        "SIP/2.0", "SIP/7.0 200 OK", "SIP/3.0 200 OK", "SIP/2.0 2xx OK", "SIP/2.0 -1 OK", "SIP/ 200 OK",
+        "SIP/2.0 200 OK",
+        "SIP/2.0 100 Trying",
+        "SIP/2.0 401 Unauthorized",
+        "SIP/2.0 200",
+        "SIP/2.0 200 ",
+        "sip/2.0 200 OK",
+        "SIP/2.0 99 Low",
+        "SIP/2.0 700 High",
+        "SIP/2.0 4294967301 better not break the receiver",
+        "SIP/2.0  200 OK",
+        "SIP/2.0\t200 OK",
+        "SIP/2.0 OK",
+        "SIP/2.0",
+        "SIP/7.0 200 OK",
+        "SIP/3.0 200 OK",
+        "SIP/2.0 2xx OK",
+        "SIP/2.0 -1 OK",
+        "SIP/ 200 OK",
     ] {
-        for tail in [tail, &tail.replace("CSeq: 1", "CSeq: x"), &tail.replace("\r\n\r\n", "\r\n"), &tail.replace("Via:", "X:")] {
+        for tail in
+            [tail, &tail.replace("CSeq: 1", "CSeq: x"), &tail.replace("\r\n\r\n", "\r\n"), &tail.replace("Via:", "X:")]
+        {
             let sent = alice.send(&mut world, &format!("{line}\r\n{tail}"));
             assert!(sent.is_empty(), "{line}\ngot {sent:?}");
         }

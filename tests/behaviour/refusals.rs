@@ -25,7 +25,8 @@ fn reasons(base: &Setup) -> Vec<Reason> {
     let listed = || Setup { acl: vec![LISTED], ..base.clone() };
     let with = |outcome, setup| Reason { outcome, setup, password: "alice-secret", realm: REALM };
     let without_alice = base.users.iter().copied().filter(|(name, ..)| *name != "alice").collect();
-    let disabled_alice = base.users.iter().map(|(name, password, on)| (*name, *password, *on && *name != "alice")).collect();
+    let disabled_alice =
+        base.users.iter().map(|(name, password, on)| (*name, *password, *on && *name != "alice")).collect();
     vec![
         Reason { password: "wrong", ..with(Outcome::WrongPassword, listed()) },
         with(Outcome::OutsideAcl, Setup { acl: vec![("127.0.1.0/24", Rule::Allow)], ..base.clone() }),

@@ -70,7 +70,11 @@ fn an_address_of_record_has_several_bindings_and_the_200_shows_them_all() {
     let mut desk = Desk::ordinary();
     desk.register(&format!("Contact: <{}>;expires=600;q=0.5\r\n", contact(1)));
     desk.world.pass(Duration::from_secs(100));
-    let answer = desk.register(&format!("Contact: \"A, B\" <{}>;q=1, <{}>;expires=90;q=0.05\r\nExpires: 300\r\n", contact(2), contact(3)));
+    let answer = desk.register(&format!(
+        "Contact: \"A, B\" <{}>;q=1, <{}>;expires=90;q=0.05\r\nExpires: 300\r\n",
+        contact(2),
+        contact(3)
+    ));
     assert_eq!(status(&answer), 200);
     let expected = [
         format!("<{}>;expires=500;q=0.500", contact(1)),
@@ -193,7 +197,14 @@ fn lifetimes_are_cut_to_the_longest_and_filled_in_where_none_is_asked_for() {
     };
     assert_eq!(granted("\r\n"), 3600);
     assert_eq!(granted(";expires=7200\r\n"), 7200);
-    for long in ["7201", "4294967295", "4294967296", "18446744073709551615", "18446744073709551616", "99999999999999999999999999"] {
+    for long in [
+        "7201",
+        "4294967295",
+        "4294967296",
+        "18446744073709551615",
+        "18446744073709551616",
+        "99999999999999999999999999",
+    ] {
         assert_eq!(granted(&format!(";expires={long}\r\n")), 7200, "{long}");
         assert_eq!(granted(&format!("\r\nExpires: {long}\r\n")), 7200, "{long}");
     }
@@ -209,9 +220,13 @@ fn lifetimes_are_cut_to_the_longest_and_filled_in_where_none_is_asked_for() {
 
 #[test]
 fn a_configured_range_is_obeyed() {
-    let settings = registrar::Settings { min_expires_s: 300, default_expires_s: 400, max_expires_s: 500, max_contacts: 10 };
+    let settings =
+        registrar::Settings { min_expires_s: 300, default_expires_s: 400, max_expires_s: 500, max_contacts: 10 };
     let mut desk = Desk::new(settings);
-    assert_eq!(header(&desk.register(&format!("Contact: <{}>;expires=299\r\n", contact(1))), "Min-Expires"), Some("300"));
+    assert_eq!(
+        header(&desk.register(&format!("Contact: <{}>;expires=299\r\n", contact(1))), "Min-Expires"),
+        Some("300")
+    );
     desk.register(&format!("Contact: <{}>\r\n", contact(1)));
     desk.register(&format!("Contact: <{}>;expires=501\r\n", contact(2)));
     assert_eq!(desk.bound(), [(contact(1), 400), (contact(2), 500)]);
@@ -295,7 +310,16 @@ fn many_contacts_in_one_request_are_refused_in_no_time() {
 #[test]
 fn odd_preferences_are_taken_for_none_and_all_come_back() {
     let mut desk = Desk::ordinary();
-    for (wish, shown) in [("1.0", ""), ("0.7", ";q=0.700"), ("0", ";q=0.000"), ("0.001", ";q=0.001"), ("2", ""), ("-1", ""), ("x", ""), ("0.1234", "")] {
+    for (wish, shown) in [
+        ("1.0", ""),
+        ("0.7", ";q=0.700"),
+        ("0", ";q=0.000"),
+        ("0.001", ";q=0.001"),
+        ("2", ""),
+        ("-1", ""),
+        ("x", ""),
+        ("0.1234", ""),
+    ] {
         let answer = desk.register(&format!("Contact: <{}>;q={wish}\r\n", contact(1)));
         assert_eq!(headers(&answer, "Contact"), [format!("<{}>;expires=3600{shown}", contact(1))], "{wish}");
     }
@@ -305,11 +329,20 @@ fn odd_preferences_are_taken_for_none_and_all_come_back() {
 #[test]
 fn contacts_that_mean_the_same_are_one_binding() {
     let mut desk = Desk::ordinary();
-    for same in ["sip:alice@phone.invalid;transport=UDP", "sip:%61lice@PHONE.invalid;transport=udp", "SIP:alice@phone.invalid;Transport=udp;x=1"] {
+    for same in [
+        "sip:alice@phone.invalid;transport=UDP",
+        "sip:%61lice@PHONE.invalid;transport=udp",
+        "SIP:alice@phone.invalid;Transport=udp;x=1",
+    ] {
         assert_eq!(status(&desk.register(&format!("Contact: <{same}>\r\n"))), 200);
         assert_eq!(desk.contacts(), [same], "the last spelling stays");
     }
-    for other in ["sip:Alice@phone.invalid;transport=udp", "sip:alice@phone.invalid", "sip:alice@phone.invalid:5060;transport=udp", "sips:alice@phone.invalid;transport=udp"] {
+    for other in [
+        "sip:Alice@phone.invalid;transport=udp",
+        "sip:alice@phone.invalid",
+        "sip:alice@phone.invalid:5060;transport=udp",
+        "sips:alice@phone.invalid;transport=udp",
+    ] {
         let before = desk.contacts().len();
         desk.register(&format!("Contact: <{other}>\r\n"));
         assert_eq!(desk.contacts().len(), before + 1, "{other}");
@@ -375,7 +408,8 @@ fn a_binding_follows_its_phone_to_another_flow() {
     desk.alice.address = address("127.0.0.2:6001");
     let answer = desk.send(line, |text| text.replace("reg-alice-127.0.0.2:6001", "reg-alice-127.0.0.1:6001"));
     assert_eq!(status(&answer), 200);
-    let flow = |world: &World| world.shared.location.read(TRUNK, "alice", |record| record.bindings[0].flow.peer).unwrap();
+    let flow =
+        |world: &World| world.shared.location.read(TRUNK, "alice", |record| record.bindings[0].flow.peer).unwrap();
     assert_eq!(flow(&desk.world), address("127.0.0.2:6001"));
     assert_eq!(desk.world.heard.log, ["registered alice", "registered alice"]);
 }
@@ -391,7 +425,8 @@ fn a_binding_belongs_to_who_made_it_last() {
     };
     let mut desk = Desk { world: World::new(&setup), alice: Phone::new("alice", "127.0.0.1:6001"), answers: 0 };
     let line = format!("Contact: <{}>\r\n", contact(1));
-    let owner = |world: &World| world.shared.location.read(TRUNK, "alice", |record| record.bindings[0].credential).unwrap();
+    let owner =
+        |world: &World| world.shared.location.read(TRUNK, "alice", |record| record.bindings[0].credential).unwrap();
     let plain = desk.alice.register_with(&line);
     assert_eq!(status(&desk.alice.send(&mut desk.world, &plain)[0].text), 200);
     assert_eq!(owner(&desk.world), None);
@@ -435,7 +470,8 @@ fn the_user_agent_of_a_binding_is_kept_short_and_clean() {
     let mut desk = Desk::ordinary();
     let long = "é".repeat(100);
     desk.register(&format!("User-Agent: {long}\r\nContact: <{}>\r\n", contact(1)));
-    let agent = desk.world.shared.location.read(TRUNK, "alice", |record| record.bindings[0].user_agent.clone()).unwrap();
+    let agent =
+        desk.world.shared.location.read(TRUNK, "alice", |record| record.bindings[0].user_agent.clone()).unwrap();
     assert_eq!(&*agent, "é".repeat(64));
 }
 

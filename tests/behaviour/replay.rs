@@ -140,7 +140,9 @@ fn a_retransmitted_register_that_was_refused_is_refused_again() {
     let mut alice = alice();
     let brief = format!("Contact: <{}>;expires=5\r\n", alice.contact());
     let foreign = format!("Contact: <{}>\r\n", alice.contact());
-    for (extra, to, code) in [(brief, "alice", 423), (foreign, "bob", 403), ("Contact: <nonsense\r\n".to_owned(), "alice", 400)] {
+    for (extra, to, code) in
+        [(brief, "alice", 423), (foreign, "bob", 403), ("Contact: <nonsense\r\n".to_owned(), "alice", 400)]
+    {
         let plain = alice.register_with(&extra).replace("To: <sip:alice@", &format!("To: <sip:{to}@"));
         let answer = alice.answer_with("Authorization", &plain, &world.nonce(u64::from(code)), "MD5", 1);
         let text = alice.with_answer(&plain, &answer);
@@ -294,7 +296,10 @@ fn wrong_answers_use_nothing_up() {
         let text = register(&mut thief, &nonce, nc);
         assert!(!thief.send(&mut world, &text)[0].text.contains("stale"));
     }
-    assert_eq!(world.shared.replay.admit(sipward::auth::NonceId { minted_ms: world.now.millis(), salt: 1 }, 1, world.now), sipward::auth::Replay::Fresh);
+    assert_eq!(
+        world.shared.replay.admit(sipward::auth::NonceId { minted_ms: world.now.millis(), salt: 1 }, 1, world.now),
+        sipward::auth::Replay::Fresh
+    );
     let text = register(&mut alice, &nonce, 2);
     is_registered(&alice.send(&mut world, &text));
 }
@@ -345,7 +350,8 @@ fn an_answer_without_algorithm_is_md5() {
         let mut world = World::new(&Setup { algorithms: vec![offered], ..Setup::default() });
         let mut alice = alice();
         let plain = alice.register_with("Contact: <sip:alice@127.0.0.1:6001>\r\n");
-        let answer = alice.answer_with("Authorization", &plain, &world.nonce(1), "MD5", 1).replace(", algorithm=MD5", "");
+        let answer =
+            alice.answer_with("Authorization", &plain, &world.nonce(1), "MD5", 1).replace(", algorithm=MD5", "");
         let text = alice.with_answer(&plain, &answer);
         assert_eq!(status(&alice.send(&mut world, &text)[0].text), code);
     }

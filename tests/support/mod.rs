@@ -2,6 +2,7 @@
 //! list of messages. No socket, no wait.
 #![allow(dead_code, unreachable_pub, reason = "each test binary uses its own part")]
 
+pub mod call;
 pub mod phone;
 
 use std::cell::RefCell;
@@ -13,12 +14,15 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use dashmap::DashMap;
 use sipward::acl::{Acl, Entry, Rule};
-use sipward::auth::{Algorithm, ChallengeStatus, Credential, CredentialSource, Ha1Set, MemoryReplayWindows, NonceId, NonceKeys, Replay, ReplayWindows};
+use sipward::auth::{
+    Algorithm, ChallengeStatus, Credential, CredentialSource, Ha1Set, MemoryReplayWindows, NonceId, NonceKeys, Replay,
+    ReplayWindows,
+};
 use sipward::clock::Timestamp;
 use sipward::dialog::Dialogs;
 use sipward::engine::{Disposition, Engine, Output, Secrets, Shared};
 use sipward::event::{Event, Observer, Outcome};
-use sipward::flow::{ConnectionId, Flow, LocalRoutes, Transport};
+use sipward::flow::{ConnectionId, Flow, LocalRoutes, OpenStreams, Transport};
 use sipward::limits::SourceRates;
 use sipward::location::{Binding, Location, NoBindingStore};
 use sipward::proxy;
@@ -54,9 +58,8 @@ impl ReplayWindows for Forgetful {
     }
 }
 
-/// Only the loopback interface; streams are open until a test closes them.
-#[derive(Default)]
-pub struct Loopback(DashMap<ConnectionId, ()>);
+/// Only the loopback interface.
+pub struct Loopback;
 
 impl LocalRoutes for Loopback {
     fn is_local(&self, ip: IpAddr) -> bool {
@@ -64,9 +67,6 @@ impl LocalRoutes for Loopback {
     }
     fn toward(&self, peer: IpAddr) -> Option<IpAddr> {
         Some(if peer.is_ipv4() { [127, 0, 0, 1].into() } else { std::net::Ipv6Addr::LOCALHOST.into() })
-    }
-    fn is_open(&self, connection: ConnectionId) -> bool {
-        !self.0.contains_key(&connection)
     }
 }
 
@@ -82,7 +82,9 @@ impl Observer for Heard {
         match event {
             Event::Decided { outcome, .. } => self.outcomes.push(*outcome),
             Event::Registered { aor, .. } => self.log.push(format!("registered {}", aor.user)),
-            Event::Unregistered { aor, gone, .. } => self.log.push(format!("unregistered {} {}", aor.user, gone.label())),
+            Event::Unregistered { aor, gone, .. } => {
+                self.log.push(format!("unregistered {} {}", aor.user, gone.label()))
+            }
             Event::CallStarted { .. } => self.log.push("call started".into()),
             Event::CallAnswered { .. } => self.log.push("call answered".into()),
             Event::CallEnded { status, .. } => self.log.push(format!("call ended {status}")),
@@ -97,6 +99,9 @@ impl Observer for Heard {
 #[derive(Clone, Debug)]
 pub struct Sent {
     pub flow: Flow,
+    /// The branch that fails when this cannot be sent.
+    pub branch: Option<sipward::output::BranchId>,
+    pub bytes: Vec<u8>,
     pub text: String,
 }
 
@@ -157,7 +162,6 @@ pub struct World {
     pub shared: Arc<Shared>,
     pub now: Timestamp,
     pub heard: Heard,
-    pub loopback: Arc<Loopback>,
     output: Output,
     sent: Vec<Sent>,
 }
@@ -189,10 +193,9 @@ pub fn address(text: &str) -> SocketAddr {
 impl World {
     pub fn new(setup: &Setup) -> Self {
         let now = Timestamp::from_secs(START_S);
-        let loopback = Arc::new(Loopback::default());
-        let shared = Arc::new(shared(setup, now, loopback.clone()));
+        let shared = Arc::new(shared(setup, now));
         let engine = Engine::new(shared.clone(), 0, [7; 32], now);
-        Self { engine, shared, now, heard: Heard::default(), loopback, output: Output::default(), sent: Vec::new() }
+        Self { engine, shared, now, heard: Heard::default(), output: Output::default(), sent: Vec::new() }
     }
 
     /// The default world: `all`, no ACL, users alice, bob and carol, and one who is disabled.
@@ -219,8 +222,14 @@ impl World {
 
     /// Delivers a datagram from `peer` and returns everything that the server sends because of it.
     pub fn datagram(&mut self, peer: SocketAddr, text: &str) -> Vec<Sent> {
+        self.datagram_of(peer, text.as_bytes())
+    }
+
+    /// The same with a text that need not be UTF-8; over IPv6 it reaches the server's address there.
+    pub fn datagram_of(&mut self, peer: SocketAddr, bytes: &[u8]) -> Vec<Sent> {
         let before = self.sent.len();
-        let _ = self.deliver(Flow::udp(address(SERVER), peer), text.as_bytes());
+        let local = if peer.is_ipv6() { "[::1]:5060" } else { SERVER };
+        let _ = self.deliver(Flow::udp(address(local), peer), bytes);
         self.sent.drain(before..).collect()
     }
 
@@ -257,14 +266,16 @@ impl World {
 
     /// The stream has closed.
     pub fn close(&mut self, connection: u64) {
-        self.loopback.0.insert(ConnectionId::new(0, connection), ());
+        self.output.clear();
+        let connection = ConnectionId::new(0, connection);
+        self.engine.connection_closed(connection, self.now, &mut self.heard, &mut self.output);
     }
 
     fn collect(&mut self) {
         for (send, bytes) in self.output.sends() {
             note(bytes);
             let text = String::from_utf8_lossy(bytes).into_owned();
-            self.sent.push(Sent { flow: send.flow, text });
+            self.sent.push(Sent { flow: send.flow, branch: send.branch, bytes: bytes.to_vec(), text });
         }
     }
 
@@ -295,7 +306,10 @@ impl World {
     /// Whether the server holds any state of a request: a transaction, a response context or a dialog.
     pub fn is_idle(&self) -> bool {
         let load = self.engine.load();
-        load.server_transactions == 0 && load.client_transactions == 0 && load.contexts == 0 && self.shared.dialogs.is_empty()
+        load.server_transactions == 0
+            && load.client_transactions == 0
+            && load.contexts == 0
+            && self.shared.dialogs.is_empty()
     }
 
     /// The last outcome.
@@ -307,17 +321,18 @@ impl World {
     pub fn bindings(&self, user: &str) -> Vec<(String, u64)> {
         let list = |record: &sipward::location::AorRecord| {
             let live = record.bindings.iter().filter(|binding| binding.expires_at > self.now);
-            live.map(|b| (String::from_utf8_lossy(&b.contact).into_owned(), b.expires_at.since(self.now).as_secs())).collect()
+            live.map(|b| (String::from_utf8_lossy(&b.contact).into_owned(), b.expires_at.since(self.now).as_secs()))
+                .collect()
         };
         self.shared.location.read(TRUNK, user, list).unwrap_or_default()
     }
 }
 
 /// What the engine of a world shares; a world of several shards makes several engines over it.
-pub fn shared(setup: &Setup, now: Timestamp, loopback: Arc<Loopback>) -> Shared {
+pub fn shared(setup: &Setup, now: Timestamp) -> Shared {
     let listen = address(SERVER);
     let listeners = vec![(Transport::Udp, listen), (Transport::Tcp, listen), (Transport::Udp, address("[::1]:5060"))];
-    let interfaces = Arc::new(Interfaces::new(listeners, Vec::new(), Vec::new(), loopback));
+    let interfaces = Arc::new(Interfaces::new(listeners, Vec::new(), Vec::new(), Arc::new(Loopback)));
     let dialogs = Arc::new(Dialogs::new(100_000, [3; 16]));
     let credentials = Credentials::default();
     for (number, (name, password, enabled)) in setup.users.iter().enumerate() {
@@ -339,9 +354,16 @@ pub fn shared(setup: &Setup, now: Timestamp, loopback: Arc<Loopback>) -> Shared 
         rates: Arc::new(SourceRates::new(setup.per_source_per_s, Vec::new(), [6; 16])),
         location: Arc::new(Location::new(Arc::new(NoBindingStore))),
         interfaces: interfaces.clone(),
+        streams: OpenStreams::default(),
         dialogs: dialogs.clone(),
         registrar: setup.registrar.clone(),
-        proxy: Arc::new(proxy::Shared { settings: setup.proxy.clone(), interfaces, dialogs, route_keys, loop_secret: [4; 16] }),
+        proxy: Arc::new(proxy::Shared {
+            settings: setup.proxy.clone(),
+            interfaces,
+            dialogs,
+            route_keys,
+            loop_secret: [4; 16],
+        }),
         max_transactions: 100_000,
         secrets: Secrets { transactions: [1; 16], tags: [2; 16] },
     }

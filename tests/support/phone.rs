@@ -26,7 +26,12 @@ pub fn header<'t>(text: &'t str, name: &str) -> Option<&'t str> {
 /// The values of all header fields of that name.
 pub fn headers<'t>(text: &'t str, name: &str) -> Vec<&'t str> {
     let head = text.split("\r\n\r\n").next().unwrap_or_default();
-    head.split("\r\n").skip(1).filter_map(|line| line.split_once(':')).filter(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value.trim()).collect()
+    head.split("\r\n")
+        .skip(1)
+        .filter_map(|line| line.split_once(':'))
+        .filter(|(key, _)| key.eq_ignore_ascii_case(name))
+        .map(|(_, value)| value.trim())
+        .collect()
 }
 
 /// The status of a response; 0 for a request.
@@ -79,7 +84,15 @@ impl Phone {
         self.cseq += 1;
         format!(
             "{method} {uri} SIP/2.0\r\nVia: SIP/2.0/{} {};branch=z9hG4bK{}-{}-{};rport\r\nMax-Forwards: 70\r\nFrom: <sip:{}@127.0.0.1>;tag=from-{}\r\nTo: {to}\r\nCall-ID: {call_id}\r\nCSeq: {} {method}\r\n{extra}Content-Length: {}\r\n\r\n{body}",
-            self.transport(), self.address, self.user, self.cseq, method, self.user, self.user, self.cseq, body.len()
+            self.transport(),
+            self.address,
+            self.user,
+            self.cseq,
+            method,
+            self.user,
+            self.user,
+            self.cseq,
+            body.len()
         )
     }
 
