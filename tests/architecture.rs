@@ -136,7 +136,7 @@ fn collect(path: &Path, module: &str, found: &mut Vec<(String, String)>) {
         for entry in fs::read_dir(path).expect("a folder") {
             collect(&entry.expect("an entry").path(), module, found);
         }
-    } else if path.extension().is_some_and(|extension| extension == "rs") {
+    } else if path.extension().is_some_and(|extension| extension == "rs") && path.file_name().is_some_and(|name| name != "tests.rs") {
         found.push((module.to_owned(), fs::read_to_string(path).expect("a source file")));
     }
 }
