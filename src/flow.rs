@@ -3,6 +3,8 @@
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 
+use dashmap::DashMap;
+
 /// A transport that carries SIP (RFC 3261 §18).
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Transport {
@@ -70,6 +72,11 @@ impl ConnectionId {
         (self.0 >> 56) as u8
     }
 
+    /// Which of its shard's connections it is.
+    pub const fn serial(self) -> u64 {
+        self.0 & 0x00ff_ffff_ffff_ffff
+    }
+
     /// Whether this names a connection at all.
     pub const fn is_some(self) -> bool {
         self.0 != 0
@@ -114,6 +121,27 @@ impl fmt::Display for Flow {
     }
 }
 
+/// The streams on which a message has come and which are still open. Each shard notes its own; all may ask.
+#[derive(Debug, Default)]
+pub struct OpenStreams(DashMap<ConnectionId, ()>);
+
+impl OpenStreams {
+    /// A first message has come on that stream.
+    pub fn note(&self, connection: ConnectionId) {
+        self.0.insert(connection, ());
+    }
+
+    /// That stream has closed.
+    pub fn closed(&self, connection: ConnectionId) {
+        self.0.remove(&connection);
+    }
+
+    /// Whether a flow has a stream that can still be used; a datagram flow has none.
+    pub fn serves(&self, flow: &Flow) -> bool {
+        flow.connection.is_some() && self.0.contains_key(&flow.connection)
+    }
+}
+
 /// What the core asks about the host's own addresses. Implemented by the shell; answers come from memory.
 pub trait LocalRoutes: Send + Sync {
     /// Whether the address belongs to an interface of this host.
@@ -121,7 +149,4 @@ pub trait LocalRoutes: Send + Sync {
 
     /// The local address from which packets to `peer` leave.
     fn toward(&self, peer: IpAddr) -> Option<IpAddr>;
-
-    /// Whether that stream is still open.
-    fn is_open(&self, connection: ConnectionId) -> bool;
 }

@@ -2,6 +2,8 @@
 //!
 //! All that the policy asks for is looked at before anything is decided, so that refusals cost the same work.
 
+use smallvec::SmallVec;
+
 use crate::acl;
 use crate::auth::{Admitted, Credential, DigestAnswer, NonceId, NonceState, Verdict, Verifier};
 use crate::clock::Timestamp;
@@ -22,6 +24,7 @@ pub(super) struct Proof<'a> {
 
 /// What the gate says.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "lives on the stack of one call; a box would allocate for every request")]
 pub(super) enum Gate<'a> {
     /// Let in; with a proof where digest did it.
     Pass(Admitted, Option<Proof<'a>>),
@@ -32,6 +35,7 @@ pub(super) enum Gate<'a> {
 }
 
 /// What the digest answers of a request are worth.
+#[expect(clippy::large_enum_variant, reason = "lives on the stack of one call; a box would allocate for every request")]
 enum Digest<'a> {
     /// None for our realm.
     Absent,
@@ -48,7 +52,15 @@ const fn challenge(outcome: Outcome) -> Gate<'static> {
 
 impl Shared {
     /// Holds a request against the policy of its trunk.
-    pub(super) fn gate<'a>(&self, request: &Request<'a>, flow: &Flow, trunk: &Trunk, directory: &Directory, now: Timestamp) -> Gate<'a> {
+    pub(super) fn gate<'a>(
+        &self,
+        request: &Request<'a>,
+        answers: &Answers<'a>,
+        flow: &Flow,
+        trunk: &Trunk,
+        directory: &Directory,
+        now: Timestamp,
+    ) -> Gate<'a> {
         let policy = if request.method == Method::Register { trunk.policy_register } else { trunk.policy_call };
         let address = trunk.acl.decide(flow.peer_ip());
         let enabled = trunk.enabled && trunk.account.enabled;
@@ -61,7 +73,7 @@ impl Shared {
                 _ => Gate::Forbidden(Outcome::AddressNotAllowed),
             };
         }
-        let digest = self.digest(request, trunk, directory, flow, now);
+        let digest = self.digest(request, answers, trunk, directory, flow, now);
         if matches!(address, acl::Verdict::Denied(_)) {
             return challenge(Outcome::AddressDenied);
         }
@@ -71,7 +83,9 @@ impl Shared {
         let by_address = matches!(address, acl::Verdict::Allowed(entry) if may(request, entry));
         match policy {
             AuthPolicy::IpOnly | AuthPolicy::DigestOnly => by_digest(digest, trunk.has_credentials()),
-            AuthPolicy::Any if by_address && !matches!(digest, Digest::Right(..)) => Gate::Pass(Admitted::ByAddress, None),
+            AuthPolicy::Any if by_address && !matches!(digest, Digest::Right(..)) => {
+                Gate::Pass(Admitted::ByAddress, None)
+            }
             AuthPolicy::Any => by_digest(digest, trunk.has_credentials()),
             AuthPolicy::All if !trunk.has_credentials() => match address {
                 _ if by_address => Gate::Pass(Admitted::ByAddress, None),
@@ -86,22 +100,20 @@ impl Shared {
         }
     }
 
-    fn digest<'a>(&self, request: &Request<'a>, trunk: &Trunk, directory: &Directory, flow: &Flow, now: Timestamp) -> Digest<'a> {
-        let realm = &*trunk.account.realm;
-        let mut other = None;
-        for value in answers(&request.head) {
-            match DigestAnswer::parse(value) {
-                Ok(Some(answer)) if answer.realm.means(realm.as_bytes()) => {
-                    return self.verify(request, answer, trunk, directory, flow, now);
-                }
-                Ok(Some(answer)) => other = Some(answer),
-                Ok(None) => {}
-                Err(_) => return Digest::Wrong(Outcome::MalformedAnswer),
-            }
-        }
+    fn digest<'a>(
+        &self,
+        request: &Request<'a>,
+        answers: &Answers<'a>,
+        trunk: &Trunk,
+        directory: &Directory,
+        flow: &Flow,
+        now: Timestamp,
+    ) -> Digest<'a> {
+        let ours = answers.found.iter().find(|answer| answer.realm.means(trunk.account.realm.as_bytes()));
         // An answer for another realm is worked through like one for ours.
-        match other {
-            Some(answer) => self.verify(request, answer, trunk, directory, flow, now),
+        match ours.or(answers.found.last()) {
+            Some(answer) => self.verify(request, *answer, trunk, directory, flow, now),
+            None if answers.malformed => Digest::Wrong(Outcome::MalformedAnswer),
             None => Digest::Absent,
         }
     }
@@ -121,7 +133,7 @@ impl Shared {
         let credential = credential.filter(|credential| trunk.takes_credential(credential.id, credential.trunk));
         let verifier = Verifier { nonces: &self.nonces, realm: &trunk.account.realm, offered: &trunk.algorithms };
         let verdict = verifier.verify(&answer, request.method_token, credential.as_ref(), now);
-        let same_target = self.names_target(&answer, request, directory, flow);
+        let same_target = self.names_target(&answer, request, trunk, directory, flow);
         match (verdict, credential) {
             (Verdict::Right { .. }, _) if !same_target => Digest::Wrong(Outcome::WrongDigestUri),
             (Verdict::Right { nonce, nc, fresh: true }, Some(credential)) => {
@@ -133,30 +145,62 @@ impl Shared {
         }
     }
 
-    /// Whether the digest uri may stand for the Request-URI: it may lack the user and name the server differently, but
-    /// not name another user or another host (RFC 3261 §22.4 rule 5, RFC 7616 §3.4.6).
-    fn names_target(&self, answer: &DigestAnswer<'_>, request: &Request<'_>, directory: &Directory, flow: &Flow) -> bool {
+    /// Whether the digest uri may stand for the Request-URI: it may lack the user and name the trunk differently, but not
+    /// name another user, another trunk or another host (RFC 3261 §22.4 rule 5, RFC 7616 §3.4.6).
+    fn names_target(
+        &self,
+        answer: &DigestAnswer<'_>,
+        request: &Request<'_>,
+        trunk: &Trunk,
+        directory: &Directory,
+        flow: &Flow,
+    ) -> bool {
         if answer.uri == request.uri.raw {
             return true;
         }
         let Some(uri) = Uri::parse(answer.uri).filter(Uri::is_sip) else { return false };
-        let ours = |uri: &Uri<'_>| self.is_ours(directory, uri.host, uri.port, flow.local);
+        let same_trunk =
+            || self.select(directory, uri.host, uri.port, flow).is_some_and(|selected| selected.id == trunk.id);
         let same_user = uri.user.is_none() || uri.user_name() == request.uri.user_name();
-        same_user && (uri.host.eq_ignore_ascii_case(request.uri.host) || (ours(&uri) && ours(&request.uri)))
+        same_user && (uri.host.eq_ignore_ascii_case(request.uri.host) || same_trunk())
     }
 
     /// Whether the request carries a nonce that this server made for the realm, fresh or not: such traffic is not
     /// counted against its source.
-    pub(super) fn has_own_nonce(&self, request: &Request<'_>, realm: &str, now: Timestamp) -> bool {
-        answers(&request.head).filter_map(|value| DigestAnswer::parse(value).ok().flatten()).any(|answer| {
-            !matches!(self.nonces.check(answer.nonce, realm.as_bytes(), now), NonceState::Forged)
-        })
+    pub(super) fn has_own_nonce(&self, answers: &Answers<'_>, realm: &str, now: Timestamp) -> bool {
+        answers
+            .found
+            .iter()
+            .any(|answer| !matches!(self.nonces.check(answer.nonce, realm.as_bytes(), now), NonceState::Forged))
     }
 }
 
-/// The digest answers of a request: clients answer in either field, whatever they were asked with.
-pub(super) fn answers<'h, 'a: 'h>(head: &'h Head<'a>) -> impl Iterator<Item = &'a [u8]> + 'h {
-    head.all(Name::Authorization).chain(head.all(Name::ProxyAuthorization))
+/// The digest answers of a request, read once. Clients answer in either field, whatever they were asked with.
+#[derive(Debug, Default)]
+pub(super) struct Answers<'a> {
+    found: SmallVec<[DigestAnswer<'a>; 1]>,
+    /// One could not be read. It may be for another realm, whose business it is.
+    malformed: bool,
+}
+
+impl<'a> Answers<'a> {
+    /// Reads them all.
+    pub(super) fn read(head: &Head<'a>) -> Self {
+        let mut answers = Self::default();
+        for value in head.all(Name::Authorization).chain(head.all(Name::ProxyAuthorization)) {
+            match DigestAnswer::parse(value) {
+                Ok(Some(answer)) => answers.found.push(answer),
+                Ok(None) => {}
+                Err(_) => answers.malformed = true,
+            }
+        }
+        answers
+    }
+
+    /// The first username among them.
+    pub(super) fn username(&self) -> Option<&'a [u8]> {
+        self.found.first().map(|answer| answer.username.raw())
+    }
 }
 
 /// Who is admitted by address may call, and register only the names in the entry.

@@ -14,6 +14,7 @@ pub use crate::output::{BranchId, Output, Send};
 pub use settings::{Alias, Settings};
 pub use shared::{Secrets, Shared};
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use rand::SeedableRng;
@@ -21,11 +22,12 @@ use rand::rngs::StdRng;
 
 use crate::clock::Timestamp;
 use crate::event::{Outcome, Subject};
-use crate::flow::{Flow, Transport};
+use crate::flow::{ConnectionId, Flow, Transport};
 use crate::message::{Head, Request, Response, StartLine, unfold};
 use crate::proxy::Proxy;
 use crate::transaction::Transactions;
 
+use gate::Answers;
 use turn::Scene;
 
 /// Whether a message was dealt with here.
@@ -46,12 +48,17 @@ pub struct Engine {
     proxy: Proxy,
     rng: StdRng,
     told: Vec<crate::transaction::Expired>,
+    /// Own streams that the others have been told of.
+    noted_streams: HashSet<ConnectionId>,
     scratch: Vec<u8>,
 }
 
 impl std::fmt::Debug for Engine {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Engine").field("shard", &self.shard).field("transactions", &self.transactions.counts()).finish_non_exhaustive()
+        f.debug_struct("Engine")
+            .field("shard", &self.shard)
+            .field("transactions", &self.transactions.counts())
+            .finish_non_exhaustive()
     }
 }
 
@@ -61,7 +68,16 @@ impl Engine {
         let transactions = Transactions::new(shared.max_transactions, now);
         let proxy = Proxy::new(shared.proxy.clone(), shard);
         let rng = StdRng::from_seed(seed);
-        Self { shared, shard, transactions, proxy, rng, told: Vec::new(), scratch: Vec::new() }
+        Self {
+            shared,
+            shard,
+            transactions,
+            proxy,
+            rng,
+            told: Vec::new(),
+            noted_streams: HashSet::new(),
+            scratch: Vec::new(),
+        }
     }
 
     /// Takes one whole message: a datagram, or one framed message of a stream. Line folding is undone in place.
@@ -73,6 +89,9 @@ impl Engine {
         observer: &mut dyn Observer,
         out: &mut Output,
     ) -> Disposition {
+        if flow.connection.is_some() && self.noted_streams.insert(flow.connection) {
+            self.shared.streams.note(flow.connection);
+        }
         if Head::read(bytes).is_err() {
             unfold(bytes);
         }
@@ -82,6 +101,10 @@ impl Engine {
         };
         match StartLine::parse(head.start_line()) {
             Some(StartLine::Response { .. }) => self.take_response(head, flow, &mut scene),
+            // A response however broken is answered by nobody: two servers could go on about it for ever.
+            None if starts_with_version(head.start_line()) => {
+                tell(Outcome::Unreadable, &flow, Subject::default(), &mut scene)
+            }
             Some(StartLine::Request { .. }) | None => self.take_request(head, &flow, &mut scene),
         }
     }
@@ -93,8 +116,11 @@ impl Engine {
                 tell(outcome, flow, Subject::default(), scene)
             }
             Ok(request) => {
-                let outcome = self.decide(&request, flow, scene);
-                tell(outcome, flow, subject_of(&request), scene)
+                let answers = Answers::read(&request.head);
+                let outcome = self.decide(&request, &answers, flow, scene);
+                let name = answers.username().or(request.from.uri.user).unwrap_or_default();
+                let subject = Subject { method: request.method_token, name, call_id: request.call_id };
+                tell(outcome, flow, subject, scene)
             }
         }
     }
@@ -142,10 +168,28 @@ impl Engine {
         proxy.send_failed(branch, &mut turn);
     }
 
+    /// A stream of this shard has closed: bindings and dialogs that were seen on it are reached otherwise from now on.
+    pub fn connection_closed(
+        &mut self,
+        connection: ConnectionId,
+        _now: Timestamp,
+        _observer: &mut dyn Observer,
+        _out: &mut Output,
+    ) {
+        if self.noted_streams.remove(&connection) {
+            self.shared.streams.closed(connection);
+        }
+    }
+
     /// Live server transactions, client transactions, response contexts and timers: all zero when nothing is going on.
     pub fn load(&self) -> Load {
         let (server_transactions, client_transactions) = self.transactions.counts();
-        Load { server_transactions, client_transactions, contexts: self.proxy.contexts(), timers: self.transactions.timers() }
+        Load {
+            server_transactions,
+            client_transactions,
+            contexts: self.proxy.contexts(),
+            timers: self.transactions.timers(),
+        }
     }
 }
 
@@ -162,14 +206,12 @@ pub struct Load {
     pub timers: usize,
 }
 
+/// Whether the line begins as a status line does. No method can: it has a slash.
+fn starts_with_version(line: &[u8]) -> bool {
+    line.get(..4).is_some_and(|start| start.eq_ignore_ascii_case(b"SIP/"))
+}
+
 fn tell(outcome: Outcome, flow: &Flow, subject: Subject<'_>, scene: &mut Scene<'_>) -> Disposition {
     scene.observer.observe(&Event::Decided { outcome, flow, subject });
     Disposition::Done
-}
-
-/// Whom a request speaks of: the user that its digest answer names, else the one in From.
-fn subject_of<'a>(request: &Request<'a>) -> Subject<'a> {
-    let answer = gate::answers(&request.head).find_map(|value| crate::auth::DigestAnswer::parse(value).ok().flatten());
-    let name = answer.map_or(request.from.uri.user.unwrap_or_default(), |answer| answer.username.raw());
-    Subject { method: request.method_token, name, call_id: request.call_id }
 }

@@ -13,7 +13,7 @@ use crate::transaction::{Kind, ServerKey};
 use crate::trunk::{Directory, Trunk};
 
 use super::Engine;
-use super::gate::{Gate, Proof};
+use super::gate::{Answers, Gate, Proof};
 use super::turn::Scene;
 
 /// A request inside a dialog that a route token vouches for.
@@ -24,11 +24,18 @@ struct InDialog {
 
 impl Engine {
     /// Decides on a request whose mandatory fields could be read.
-    pub(super) fn decide(&mut self, request: &Request<'_>, flow: &Flow, scene: &mut Scene<'_>) -> Outcome {
+    pub(super) fn decide<'a>(
+        &mut self,
+        request: &Request<'a>,
+        answers: &Answers<'a>,
+        flow: &Flow,
+        scene: &mut Scene<'_>,
+    ) -> Outcome {
         let shared = self.shared.clone();
         let directory = shared.directory.load_full();
+        let ping = is_ping(request) && shared.is_ours(&directory, request.uri.host, request.uri.port, flow.local);
         // Step 1: RFC 3261 §16.3, without state.
-        if let Some(outcome) = self.refuse_shape(request, flow, scene) {
+        if let Some(outcome) = self.refuse_shape(request, ping, flow, scene) {
             return outcome;
         }
         // What belongs to a transaction that was let in is not asked again.
@@ -44,7 +51,7 @@ impl Engine {
             self.transactions.retransmission(id, scene.out);
             return Outcome::Retransmission;
         }
-        if is_ping(request) && shared.is_ours(&directory, request.uri.host, request.uri.port, flow.local) {
+        if ping {
             return self.answer_ping(request, flow, scene);
         }
         if let Some(vouched) = in_dialog {
@@ -52,8 +59,8 @@ impl Engine {
         }
         // Step 3 before step 2: whether a nonce is ours depends on the realm, so on the trunk.
         let trunk = shared.select(&directory, request.uri.host, request.uri.port, flow);
-        let realm = trunk.as_ref().unwrap_or(directory.default_trunk()).account.realm.clone();
-        if !shared.has_own_nonce(request, &realm, scene.now) && !shared.rates.admit(flow.peer_ip(), scene.now) {
+        let realm = &trunk.as_ref().unwrap_or(directory.default_trunk()).account.realm;
+        if !shared.has_own_nonce(answers, realm, scene.now) && !shared.rates.admit(flow.peer_ip(), scene.now) {
             return Outcome::RateLimited;
         }
         let Some(trunk) = trunk else {
@@ -64,7 +71,7 @@ impl Engine {
             return self.refuse(request, flow, 404, Outcome::NotOurs, scene);
         }
         // Steps 4 and 5.
-        let (admitted, proof) = match shared.gate(request, flow, &trunk, &directory, scene.now) {
+        let (admitted, proof) = match shared.gate(request, answers, flow, &trunk, &directory, scene.now) {
             Gate::Pass(admitted, proof) => (admitted, proof),
             Gate::Challenge { outcome, stale } => return self.challenge(request, flow, &trunk, outcome, stale, scene),
             Gate::Forbidden(outcome) => return self.refuse(request, flow, 403, outcome, scene),
@@ -84,11 +91,17 @@ impl Engine {
     }
 
     /// Step 1 after the syntax: hops, loop, extensions.
-    fn refuse_shape(&mut self, request: &Request<'_>, flow: &Flow, scene: &mut Scene<'_>) -> Option<Outcome> {
+    fn refuse_shape(
+        &mut self,
+        request: &Request<'_>,
+        ping: bool,
+        flow: &Flow,
+        scene: &mut Scene<'_>,
+    ) -> Option<Outcome> {
         if request.method == Method::Ack {
             return (request.max_forwards == Some(0)).then_some(Outcome::AckDropped);
         }
-        if request.max_forwards == Some(0) && !is_ping(request) && request.method != Method::Register {
+        if request.max_forwards == Some(0) && !ping && request.method != Method::Register {
             return Some(self.refuse(request, flow, 483, Outcome::TooManyHops, scene));
         }
         if is_loop(&self.shared.proxy.loop_secret, request) {
@@ -104,7 +117,13 @@ impl Engine {
     }
 
     /// The dialog and trunk of a request with a To tag and a valid route token (product §5).
-    fn in_dialog(&self, request: &Request<'_>, routes: &Routes<'_>, directory: &Directory, scene: &Scene<'_>) -> Option<InDialog> {
+    fn in_dialog(
+        &self,
+        request: &Request<'_>,
+        routes: &Routes<'_>,
+        directory: &Directory,
+        scene: &Scene<'_>,
+    ) -> Option<InDialog> {
         let token = routes.token?;
         let to_tag = request.to.tag()?;
         let from_tag = request.from.tag().unwrap_or_default();
@@ -133,7 +152,9 @@ impl Engine {
             return Outcome::AckAbsorbed;
         }
         let Some(vouched) = in_dialog else { return Outcome::AckDropped };
-        let Ok(target) = self.dialog_target(request, flow, routes, vouched, directory) else { return Outcome::AckDropped };
+        let Ok(target) = self.dialog_target(request, flow, routes, vouched, directory) else {
+            return Outcome::AckDropped;
+        };
         let job = self.job(request, flow, key, routes, &vouched.trunk, vouched.dialog, false, Targets::new());
         let (proxy, mut turn) = self.proxy_turn(scene);
         proxy.forward_ack(&job, &target, &mut turn);
@@ -143,6 +164,9 @@ impl Engine {
     /// RFC 3261 §9.2, §16.10. Found by branch, sent-by and peer.
     fn cancel(&mut self, request: &Request<'_>, flow: &Flow, key: ServerKey, scene: &mut Scene<'_>) -> Outcome {
         let Some(id) = self.transactions.find(key) else {
+            if !self.shared.rates.admit(flow.peer_ip(), scene.now) {
+                return Outcome::RateLimited;
+            }
             return self.refuse(request, flow, 481, Outcome::NothingToCancel, scene);
         };
         self.reply(&request.head, flow, 200, "OK", scene, |_| ());
@@ -205,7 +229,7 @@ impl Engine {
         let way = match (known, &routes.next) {
             (DialogTarget::NotNamed, _) => return Err((403, Outcome::TargetNotNamed)),
             (_, Some(next)) => target::address_in(next, interfaces, flow.local),
-            (DialogTarget::Flow(seen), None) => target::live_flow(&seen, uri, interfaces),
+            (DialogTarget::Flow(seen), None) => target::live_flow(&seen, uri, interfaces, &self.shared.streams),
             (DialogTarget::UnknownDialog, None) => target::address_in(uri, interfaces, flow.local),
         };
         let flow = way.ok_or((502, Outcome::Unreachable))?;
@@ -278,7 +302,14 @@ impl Engine {
         }
     }
 
-    fn reject_register(&mut self, request: &Request<'_>, flow: &Flow, key: ServerKey, rejection: Rejection, scene: &mut Scene<'_>) -> Outcome {
+    fn reject_register(
+        &mut self,
+        request: &Request<'_>,
+        flow: &Flow,
+        key: ServerKey,
+        rejection: Rejection,
+        scene: &mut Scene<'_>,
+    ) -> Outcome {
         let malformed = Malformed { status: rejection.status, reason: rejection.reason };
         self.reply_once(request, flow, key, malformed, scene, |out| {
             if let Some(seconds) = rejection.min_expires_s {
@@ -300,7 +331,9 @@ impl Engine {
         proof: Option<Proof<'_>>,
         directory: &Directory,
     ) -> Option<Outcome> {
-        let (Admitted::ByCredential(_), Some(proof), false) = (admitted, proof, trunk.caller_id_any) else { return None };
+        let (Admitted::ByCredential(_), Some(proof), false) = (admitted, proof, trunk.caller_id_any) else {
+            return None;
+        };
         let own = |uri: &Uri<'_>| {
             let names_user = uri.user_name().is_some_and(|user| proof.answer.username.means(&user));
             let selected = self.shared.select(directory, uri.host, uri.port, flow);
@@ -313,7 +346,11 @@ impl Engine {
         // RFC 3323 §4.1.1.3: an anonymous caller says who he is elsewhere.
         let asserted = || {
             let fields = [Name::PPreferredIdentity, Name::PAssertedIdentity];
-            fields.into_iter().flat_map(|name| request.head.items(name)).filter_map(Address::parse).any(|address| own(&address.uri))
+            fields
+                .into_iter()
+                .flat_map(|name| request.head.items(name))
+                .filter_map(Address::parse)
+                .any(|address| own(&address.uri))
         };
         let anonymous = from.host.eq_ignore_ascii_case(b"anonymous.invalid");
         (!(anonymous && asserted())).then_some(Outcome::NotYourFrom)
@@ -340,7 +377,8 @@ impl Engine {
         let shared = self.shared.clone();
         let user = request.uri.user_name().unwrap_or_default();
         let name = std::str::from_utf8(&user).unwrap_or_default();
-        let targets = target::bindings(&shared.location, &shared.interfaces, trunk.id, name, scene.now);
+        let targets =
+            target::bindings(&shared.location, &shared.interfaces, &shared.streams, trunk.id, name, scene.now);
         if targets.is_empty() {
             let credential = shared.credentials.credential(&trunk.account.auth_id, &user);
             let (status, outcome) = match credential {
@@ -372,7 +410,15 @@ impl Engine {
 
     /// A refusal after the sender was let in: it has a transaction, so that a retransmission meets it and not the replay
     /// window.
-    fn refuse_once(&mut self, request: &Request<'_>, flow: &Flow, key: ServerKey, status: u16, outcome: Outcome, scene: &mut Scene<'_>) -> Outcome {
+    fn refuse_once(
+        &mut self,
+        request: &Request<'_>,
+        flow: &Flow,
+        key: ServerKey,
+        status: u16,
+        outcome: Outcome,
+        scene: &mut Scene<'_>,
+    ) -> Outcome {
         let malformed = Malformed { status, reason: crate::message::reason_phrase(status) };
         self.reply_once(request, flow, key, malformed, scene, |_| ());
         outcome
@@ -408,7 +454,7 @@ const fn transaction_method(method: Method) -> Method {
     }
 }
 
-/// OPTIONS to a server and not to a user of it: how PBXes and monitors ask whether it lives.
+/// OPTIONS to a host and not to a user of it: how PBXes and monitors ask whether it lives.
 fn is_ping(request: &Request<'_>) -> bool {
     request.method == Method::Options && request.uri.user.is_none()
 }

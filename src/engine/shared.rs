@@ -9,7 +9,7 @@ use siphasher::sip::SipHasher24;
 
 use crate::auth::{CredentialSource, NonceKeys, ReplayWindows};
 use crate::dialog::Dialogs;
-use crate::flow::Flow;
+use crate::flow::{Flow, OpenStreams};
 use crate::limits::Rates;
 use crate::location::Location;
 use crate::message::{Head, Name, Request};
@@ -34,6 +34,8 @@ pub struct Shared {
     pub location: Arc<Location>,
     /// Our addresses and names.
     pub interfaces: Arc<Interfaces>,
+    /// Streams that are open.
+    pub streams: OpenStreams,
     /// Dialogs.
     pub dialogs: Arc<Dialogs>,
     /// Limits on bindings.
@@ -74,7 +76,13 @@ impl Shared {
     }
 
     /// The trunk that a Request-URI or To host selects (product §1): a trunk's domain, or a name of this server.
-    pub(super) fn select(&self, directory: &Directory, host: &[u8], port: Option<u16>, flow: &Flow) -> Option<Arc<Trunk>> {
+    pub(super) fn select(
+        &self,
+        directory: &Directory,
+        host: &[u8],
+        port: Option<u16>,
+        flow: &Flow,
+    ) -> Option<Arc<Trunk>> {
         if self.interfaces.is_this_server(host, port, flow.local) {
             return Some(directory.by_source(flow.peer_ip()).clone());
         }

@@ -21,7 +21,13 @@ pub(super) struct Scene<'e> {
 }
 
 /// A reply of ours.
-pub(super) fn reply_to<'r, 'a>(head: &'r Head<'a>, flow: &Flow, status: u16, reason: &'r str, tag: &'r [u8; 16]) -> Reply<'r, 'a> {
+pub(super) fn reply_to<'r, 'a>(
+    head: &'r Head<'a>,
+    flow: &Flow,
+    status: u16,
+    reason: &'r str,
+    tag: &'r [u8; 16],
+) -> Reply<'r, 'a> {
     Reply { head, peer: flow.peer, status, reason, to_tag: (status > 100).then_some(tag) }
 }
 
@@ -49,13 +55,19 @@ impl Engine {
 
     /// The tag of a stateless answer.
     pub(super) fn tag(&self, head: &Head<'_>) -> [u8; 16] {
-        let mut hex = Vec::with_capacity(16);
-        lex::push_hex(&mut hex, self.shared.stateless_tag(head));
-        hex.try_into().unwrap_or([b'0'; 16])
+        lex::hex(self.shared.stateless_tag(head))
     }
 
     /// Answers without state, where the topmost Via says where to.
-    pub(super) fn reply(&self, head: &Head<'_>, flow: &Flow, status: u16, reason: &str, scene: &mut Scene<'_>, extra: impl FnOnce(&mut Vec<u8>)) {
+    pub(super) fn reply(
+        &self,
+        head: &Head<'_>,
+        flow: &Flow,
+        status: u16,
+        reason: &str,
+        scene: &mut Scene<'_>,
+        extra: impl FnOnce(&mut Vec<u8>),
+    ) {
         let Some(via) = Reply::can_address(head) else { return };
         let tag = self.tag(head);
         let reply = reply_to(head, flow, status, reason, &tag);
@@ -63,13 +75,26 @@ impl Engine {
     }
 
     /// Refuses without state.
-    pub(super) fn refuse(&self, request: &Request<'_>, flow: &Flow, status: u16, outcome: Outcome, scene: &mut Scene<'_>) -> Outcome {
+    pub(super) fn refuse(
+        &self,
+        request: &Request<'_>,
+        flow: &Flow,
+        status: u16,
+        outcome: Outcome,
+        scene: &mut Scene<'_>,
+    ) -> Outcome {
         self.reply(&request.head, flow, status, reason_phrase(status), scene, |_| ());
         outcome
     }
 
     /// 420 with what is not supported: nothing is (RFC 3261 §8.2.2.3).
-    pub(super) fn refuse_extensions(&self, request: &Request<'_>, flow: &Flow, demands: Name, scene: &mut Scene<'_>) -> Outcome {
+    pub(super) fn refuse_extensions(
+        &self,
+        request: &Request<'_>,
+        flow: &Flow,
+        demands: Name,
+        scene: &mut Scene<'_>,
+    ) -> Outcome {
         self.reply(&request.head, flow, 420, "Bad Extension", scene, |out| {
             for value in request.head.all(demands) {
                 out.extend_from_slice(b"Unsupported: ");
@@ -81,11 +106,18 @@ impl Engine {
     }
 
     /// Refuses what could not be read, if its sender can be told.
-    pub(super) fn refuse_malformed(&self, head: &Head<'_>, Malformed { status, reason }: Malformed, flow: &Flow, scene: &mut Scene<'_>) -> Outcome {
-        let line = head.start_line();
+    pub(super) fn refuse_malformed(
+        &self,
+        head: &Head<'_>,
+        Malformed { status, reason }: Malformed,
+        flow: &Flow,
+        scene: &mut Scene<'_>,
+    ) -> Outcome {
+        let line = lex::trim_start(head.start_line());
         // Neither an ACK nor a response is ever answered (RFC 3261 §17.1.1.3, §18.1.2).
-        let unanswerable = line.starts_with(b"ACK ") || line.get(..4).is_some_and(|start| start.eq_ignore_ascii_case(b"SIP/"));
-        if unanswerable || Reply::can_address(head).is_none() {
+        let is_ack = line.strip_prefix(b"ACK").is_some_and(|rest| matches!(rest, [b' ' | b'\t', ..] | []));
+        let is_response = line.get(..4).is_some_and(|start| start.eq_ignore_ascii_case(b"SIP/"));
+        if is_ack || is_response || Reply::can_address(head).is_none() {
             return Outcome::Unreadable;
         }
         self.reply(head, flow, status, reason, scene, |_| ());
@@ -97,9 +129,21 @@ impl Engine {
     }
 
     /// Challenges. Whatever the outcome, the bytes are the same, the nonce apart.
-    pub(super) fn challenge(&mut self, request: &Request<'_>, flow: &Flow, trunk: &Trunk, outcome: Outcome, stale: bool, scene: &mut Scene<'_>) -> Outcome {
+    pub(super) fn challenge(
+        &mut self,
+        request: &Request<'_>,
+        flow: &Flow,
+        trunk: &Trunk,
+        outcome: Outcome,
+        stale: bool,
+        scene: &mut Scene<'_>,
+    ) -> Outcome {
         use rand::Rng;
-        let status = if request.method == Method::Register { crate::auth::ChallengeStatus::Unauthorized } else { trunk.call_challenge };
+        let status = if request.method == Method::Register {
+            crate::auth::ChallengeStatus::Unauthorized
+        } else {
+            trunk.call_challenge
+        };
         let realm = trunk.account.realm.as_bytes();
         let nonce = self.shared.nonces.mint(realm, self.rng.next_u64(), scene.now);
         self.reply(&request.head, flow, status.code(), status.reason(), scene, |out| {

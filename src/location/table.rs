@@ -122,7 +122,12 @@ impl Location {
         self.change(aor, record, change)
     }
 
-    fn change<R>(&self, aor: &AddressOfRecord, record: &mut AorRecord, change: impl FnOnce(&mut AorRecord) -> (R, bool)) -> R {
+    fn change<R>(
+        &self,
+        aor: &AddressOfRecord,
+        record: &mut AorRecord,
+        change: impl FnOnce(&mut AorRecord) -> (R, bool),
+    ) -> R {
         let (result, changed) = change(record);
         if changed && !std::mem::replace(&mut record.dirty, true) {
             self.store.changed(aor);
@@ -278,7 +283,8 @@ mod tests {
         bind(&location, "a", "sip:2", 200);
         let mut gone = Vec::new();
         for second in [99, 100, 101, 201, 240] {
-            location.sweep(Timestamp::from_secs(second), 10, |_, binding| gone.push((second, binding.contact.to_vec())));
+            location
+                .sweep(Timestamp::from_secs(second), 10, |_, binding| gone.push((second, binding.contact.to_vec())));
         }
         assert_eq!(gone, [(101, b"sip:1".to_vec()), (201, b"sip:2".to_vec())]);
         assert_eq!(count(&location, "a"), None);

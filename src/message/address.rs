@@ -28,7 +28,9 @@ impl<'a> Address<'a> {
         };
         let Some(open) = open else { return Self::without_brackets(value) };
         let display = lex::trim(value.get(..open)?);
-        if !display.starts_with(b"\"") && !display.iter().all(|&byte| lex::is_token_byte(byte) || matches!(byte, b' ' | b'\t')) {
+        if !display.starts_with(b"\"")
+            && !display.iter().all(|&byte| lex::is_token_byte(byte) || matches!(byte, b' ' | b'\t'))
+        {
             return None;
         }
         let inner = value.get(open + 1..)?;
@@ -48,7 +50,9 @@ impl<'a> Address<'a> {
         let end = memchr::memchr(b';', value).unwrap_or(value.len());
         let (uri, params) = value.split_at_checked(end)?;
         let uri = lex::trim(uri);
-        if memchr::memchr3(b'?', b',', b'"', uri).is_some() || params.iter().filter(|&&byte| byte == b'"').count() % 2 == 1 {
+        if memchr::memchr3(b'?', b',', b'"', uri).is_some()
+            || params.iter().filter(|&&byte| byte == b'"').count() % 2 == 1
+        {
             return None;
         }
         Some(Self { display: b"", uri: Uri::parse(uri)?, params: Params(params) })
@@ -83,8 +87,17 @@ mod tests {
     #[test]
     fn open_quotes_and_brackets_are_refused() {
         for bad in [
-            br#""a <sip:a@b>"#.as_slice(), b"<sip:a@b", b"sip:a@b>", br#"<sip:a@b>;tag="x"#, br#"sip:a@b;tag="x"#, b"", b"<>", b"a@b",
-            b"<sip:a@b> x", b"Bell, Alexander <sip:a@b>", br#"a "b" <sip:a@b>"#,
+            br#""a <sip:a@b>"#.as_slice(),
+            b"<sip:a@b",
+            b"sip:a@b>",
+            br#"<sip:a@b>;tag="x"#,
+            br#"sip:a@b;tag="x"#,
+            b"",
+            b"<>",
+            b"a@b",
+            b"<sip:a@b> x",
+            b"Bell, Alexander <sip:a@b>",
+            br#"a "b" <sip:a@b>"#,
         ] {
             assert!(Address::parse(bad).is_none(), "{}", String::from_utf8_lossy(bad));
         }

@@ -39,10 +39,17 @@ pub struct Reply<'r, 'a> {
 }
 
 impl Reply<'_, '_> {
-    /// Whether the fields that a reply copies are there, and the topmost Via says where it goes.
+    /// Whether the fields that a reply copies are there, and the topmost Via says where it goes. A field with half a line
+    /// end in it is copied by nobody: what reads the reply might see another line there.
     pub fn can_address<'a>(head: &Head<'a>) -> Option<Via<'a>> {
         let copied = [Name::From, Name::To, Name::CallId, Name::CSeq];
         if copied.iter().any(|&name| head.get(name).is_none_or(<[u8]>::is_empty)) {
+            return None;
+        }
+        let splits = |value: &[u8]| memchr::memchr3(b'\r', b'\n', 0, value).is_some();
+        if head.broken.is_some()
+            && (copied.iter().filter_map(|&name| head.get(name)).any(splits) || head.all(Name::Via).any(splits))
+        {
             return None;
         }
         head.items(Name::Via).next().and_then(Via::parse)
@@ -148,7 +155,13 @@ mod tests {
         let head = Head::read(REQUEST).unwrap();
         assert!(Reply::can_address(&head).is_some());
         let mut out = Vec::new();
-        let reply = Reply { head: &head, peer: "127.0.0.1:9".parse().unwrap(), status: 404, reason: "Not Found", to_tag: Some(b"t") };
+        let reply = Reply {
+            head: &head,
+            peer: "127.0.0.1:9".parse().unwrap(),
+            status: 404,
+            reason: "Not Found",
+            to_tag: Some(b"t"),
+        };
         reply.write(&mut out, |out| out.extend_from_slice(b"Server: x\r\n"));
         assert_eq!(
             String::from_utf8(out).unwrap(),
@@ -162,7 +175,13 @@ mod tests {
         let text = String::from_utf8(REQUEST.to_vec()).unwrap().replace("To: sip:b@h\r\n", "To: <sip:b@h>;tag=old\r\n");
         let head = Head::read(text.as_bytes()).unwrap();
         let mut out = Vec::new();
-        let reply = Reply { head: &head, peer: "127.0.0.1:9".parse().unwrap(), status: 404, reason: "Not Found", to_tag: Some(b"t") };
+        let reply = Reply {
+            head: &head,
+            peer: "127.0.0.1:9".parse().unwrap(),
+            status: 404,
+            reason: "Not Found",
+            to_tag: Some(b"t"),
+        };
         reply.write(&mut out, |_| ());
         assert!(String::from_utf8(out).unwrap().contains("To: <sip:b@h>;tag=old\r\n"));
     }

@@ -22,8 +22,7 @@ pub fn trim(text: &[u8]) -> &[u8] {
 
 /// Whether the byte may stand in a `token`.
 pub const fn is_token_byte(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric()
-        || matches!(byte, b'-' | b'.' | b'!' | b'%' | b'*' | b'_' | b'+' | b'`' | b'\'' | b'~')
+    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'!' | b'%' | b'*' | b'_' | b'+' | b'`' | b'\'' | b'~')
 }
 
 /// Whether the text is a `token`.
@@ -58,12 +57,14 @@ pub fn push_decimal(out: &mut Vec<u8>, number: u64) {
     out.extend_from_slice(digits.get(20 - used..).unwrap_or_default());
 }
 
-/// Appends a number as sixteen lower-case hexadecimal digits.
-pub fn push_hex(out: &mut Vec<u8>, number: u64) {
-    for shift in (0..16).rev() {
-        let nibble = (number >> (shift * 4)) as u8 & 0x0f;
-        out.push(if nibble < 10 { b'0' + nibble } else { b'a' + nibble - 10 });
+/// A number as sixteen lower-case hexadecimal digits.
+pub fn hex(number: u64) -> [u8; 16] {
+    let mut digits = [0; 16];
+    for (place, digit) in digits.iter_mut().rev().enumerate() {
+        let nibble = (number >> (place * 4)) as u8 & 0x0f;
+        *digit = if nibble < 10 { b'0' + nibble } else { b'a' + nibble - 10 };
     }
+    digits
 }
 
 /// Where the quoted string that starts `text` ends: the index after its closing quote.
@@ -233,9 +234,7 @@ mod tests {
             push_decimal(&mut out, number);
             assert_eq!(decimal(&out), Some(number));
         }
-        let mut out = Vec::new();
-        push_hex(&mut out, 0xdead_beef);
-        assert_eq!(out, b"00000000deadbeef");
+        assert_eq!(&hex(0x0123_4567_89ab_cdef), b"0123456789abcdef");
     }
 
     #[test]

@@ -6,6 +6,7 @@
 
 mod address;
 mod compose;
+mod framing;
 mod head;
 pub mod lex;
 mod name;
@@ -17,6 +18,7 @@ mod via;
 
 pub use address::Address;
 pub use compose::{Reply, copy_fields, end_without_body, reason_phrase, write_status_line, write_topmost_via};
+pub use framing::{Frame, Framer, FramingError};
 pub use head::{Broken, Field, Head, MAX_FIELDS, unfold};
 pub use lex::Params;
 pub use name::Name;

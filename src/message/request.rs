@@ -146,6 +146,10 @@ impl<'a> Request<'a> {
     /// # Errors
     /// The [`Malformed`] together with the head, from which a refusal can be composed where Via, From, To, Call-ID and
     /// CSeq allow it.
+    #[expect(
+        clippy::result_large_err,
+        reason = "the head is moved either way; a box would allocate for every malformed datagram"
+    )]
     pub fn parse(head: Head<'a>, is_stream: bool) -> Result<Self, (Malformed, Head<'a>)> {
         match Self::fields(&head, is_stream) {
             Ok(parts) => Ok(parts.with(head)),
@@ -159,7 +163,9 @@ impl<'a> Request<'a> {
         };
         if !version.eq_ignore_ascii_case(b"SIP/2.0") {
             return Err(match version.get(..4) {
-                Some(name) if name.eq_ignore_ascii_case(b"SIP/") => Malformed { status: 505, reason: "Version Not Supported" },
+                Some(name) if name.eq_ignore_ascii_case(b"SIP/") => {
+                    Malformed { status: 505, reason: "Version Not Supported" }
+                }
                 _ => Malformed::bad("Bad Request Line"),
             });
         }
@@ -173,7 +179,11 @@ impl<'a> Request<'a> {
             return Err(Malformed::bad("CSeq Method Differs"));
         }
         let max_forwards = match head.get(Name::MaxForwards) {
-            Some(value) => Some(lex::decimal(value).and_then(|hops| u8::try_from(hops).ok()).ok_or(Malformed::bad("Bad Max-Forwards"))?),
+            Some(value) => Some(
+                lex::decimal(value)
+                    .and_then(|hops| u8::try_from(hops).ok())
+                    .ok_or(Malformed::bad("Bad Max-Forwards"))?,
+            ),
             None => None,
         };
         let body = cut_body(head, is_stream)?;

@@ -46,9 +46,14 @@ pub fn read(message: &[u8]) -> Result<SecondReading, Refused> {
     Ok(SecondReading {
         call_id: request.call_id_header().ok().map(|id| id.value().trim().to_owned()),
         cseq: request.cseq_header().ok().and_then(|cseq| cseq.seq().ok()),
-        expires: request.expires_header().and_then(|expires| expires.seconds().ok()),
+        expires: request.expires_header().filter(is_number).and_then(|expires| expires.seconds().ok()),
         user_agent: request.user_agent_header().map(|agent| agent.value().trim().to_owned()),
     })
+}
+
+/// rsip takes a sign too, which RFC 3261 §20.19 does not have.
+fn is_number(expires: &&rsip::headers::Expires) -> bool {
+    expires.value().trim().bytes().all(|byte| byte.is_ascii_digit())
 }
 
 #[cfg(test)]

@@ -44,7 +44,15 @@ impl<'a> Uri<'a> {
             sips if sips.eq_ignore_ascii_case(b"sips") => Scheme::Sips,
             other if is_scheme(other) && !rest.is_empty() && is_visible(rest) => {
                 let host = b"";
-                return Some(Self { raw, scheme: Scheme::Other, user: None, host, port: None, params: Params(b""), headers: None });
+                return Some(Self {
+                    raw,
+                    scheme: Scheme::Other,
+                    user: None,
+                    host,
+                    port: None,
+                    params: Params(b""),
+                    headers: None,
+                });
             }
             _ => return None,
         };
@@ -96,7 +104,9 @@ impl<'a> Uri<'a> {
             return false;
         }
         let same_user = match (self.user, other.user) {
-            (Some(one), Some(two)) => matches!((lex::percent_decode(one), lex::percent_decode(two)), (Some(a), Some(b)) if a == b),
+            (Some(one), Some(two)) => {
+                matches!((lex::percent_decode(one), lex::percent_decode(two)), (Some(a), Some(b)) if a == b)
+            }
             (None, None) => true,
             _ => false,
         };
@@ -140,7 +150,8 @@ const fn is_uri_byte(byte: u8) -> bool {
 }
 
 fn user_part(user: &[u8]) -> Option<&[u8]> {
-    let legal = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.!~*'()&=+$,;?/%:#[]\\^`|{}".contains(&byte) || byte >= 0x80;
+    let legal =
+        |byte: u8| byte.is_ascii_alphanumeric() || b"-_.!~*'()&=+$,;?/%:#[]\\^`|{}".contains(&byte) || byte >= 0x80;
     (!user.is_empty() && user.iter().all(|&byte| legal(byte)) && lex::percent_decode(user).is_some()).then_some(user)
 }
 
@@ -171,7 +182,9 @@ fn is_host(host: &[u8]) -> bool {
 pub fn host_ip(host: &[u8]) -> Option<IpAddr> {
     match host {
         [b'[', inner @ .., b']'] => std::str::from_utf8(inner).ok()?.parse::<Ipv6Addr>().ok().map(IpAddr::V6),
-        [first, ..] if first.is_ascii_digit() => std::str::from_utf8(host).ok()?.parse::<Ipv4Addr>().ok().map(IpAddr::V4),
+        [first, ..] if first.is_ascii_digit() => {
+            std::str::from_utf8(host).ok()?.parse::<Ipv4Addr>().ok().map(IpAddr::V4)
+        }
         _ => None,
     }
 }
@@ -200,8 +213,24 @@ mod tests {
     #[test]
     fn what_is_no_uri_is_refused() {
         for bad in [
-            "", ":", "sip:", "sip:@host", "sip:a@", "sip:a@h:0", "sip:a@h:65536", "sip:a@h:4294967297", "sip:a@[::1", "sip:a@::1",
-            "sip:a%@h", "sip:a%2@h", "sip:a@b@c", "<sip:a@b>", "sip:a b@c", "sip:a@h;p=<x>", "1:a", "sip:a@h\0",
+            "",
+            ":",
+            "sip:",
+            "sip:@host",
+            "sip:a@",
+            "sip:a@h:0",
+            "sip:a@h:65536",
+            "sip:a@h:4294967297",
+            "sip:a@[::1",
+            "sip:a@::1",
+            "sip:a%@h",
+            "sip:a%2@h",
+            "sip:a@b@c",
+            "<sip:a@b>",
+            "sip:a b@c",
+            "sip:a@h;p=<x>",
+            "1:a",
+            "sip:a@h\0",
         ] {
             assert!(Uri::parse(bad.as_bytes()).is_none(), "{bad:?}");
         }

@@ -37,8 +37,13 @@ impl<'a> Via<'a> {
         let blank = rest.iter().position(|byte| matches!(byte, b' ' | b'\t'))?;
         let (transport, sent_by) = rest.split_at_checked(blank)?;
         let (host, port) = sent_by_parts(lex::trim(sent_by))?;
-        (lex::is_token(transport) && params.iter().filter(|&&byte| byte == b'"').count() % 2 == 0)
-            .then_some(Self { raw, transport, host, port, params: Params(params) })
+        (lex::is_token(transport) && params.iter().filter(|&&byte| byte == b'"').count() % 2 == 0).then_some(Self {
+            raw,
+            transport,
+            host,
+            port,
+            params: Params(params),
+        })
     }
 
     /// The branch; an empty one is none.
@@ -147,7 +152,15 @@ mod tests {
         assert_eq!((via.host, via.port, via.transport), (b"192.0.2.2".as_slice(), Some(4000), b"UDP".as_slice()));
         assert_eq!(via.branch(), Some(b"390skdjuw".as_slice()));
         assert!(Via::parse(b"SIP/2.0/TCP [2001:db8::9:1]:5061;branch=x").is_some());
-        for bad in [b"SIP/2.0/UDP".as_slice(), b"SIP/2.0 UDP h", b"SIP/3.0/UDP h", b"", b"SIP/2.0/UDP h:0", b"SIP/2.0/UDP h:x", b"SIP/2.0/UDP [::1"] {
+        for bad in [
+            b"SIP/2.0/UDP".as_slice(),
+            b"SIP/2.0 UDP h",
+            b"SIP/3.0/UDP h",
+            b"",
+            b"SIP/2.0/UDP h:0",
+            b"SIP/2.0/UDP h:x",
+            b"SIP/2.0/UDP [::1",
+        ] {
             assert!(Via::parse(bad).is_none());
         }
     }
@@ -160,13 +173,19 @@ mod tests {
             seen("SIP/2.0/UDP h;rport;received=192.0.2.1;branch=b;x", "127.0.0.1:9"),
             "SIP/2.0/UDP h;branch=b;x;received=127.0.0.1;rport=9"
         );
-        assert_eq!(seen("SIP/2.0/UDP [::1];rport=1;branch=b", "[::1]:9"), "SIP/2.0/UDP [::1];branch=b;received=::1;rport=9");
+        assert_eq!(
+            seen("SIP/2.0/UDP [::1];rport=1;branch=b", "[::1]:9"),
+            "SIP/2.0/UDP [::1];branch=b;received=::1;rport=9"
+        );
     }
 
     #[test]
     fn responses_go_to_the_address_the_request_came_from() {
         let peer: SocketAddr = "127.0.0.1:9".parse().unwrap();
-        assert_eq!(Via::parse(b"SIP/2.0/UDP 192.0.2.9:7;branch=b").unwrap().reply_to(peer), "127.0.0.1:7".parse().unwrap());
+        assert_eq!(
+            Via::parse(b"SIP/2.0/UDP 192.0.2.9:7;branch=b").unwrap().reply_to(peer),
+            "127.0.0.1:7".parse().unwrap()
+        );
         assert_eq!(Via::parse(b"SIP/2.0/UDP 192.0.2.9:7;rport;branch=b").unwrap().reply_to(peer), peer);
     }
 }

@@ -16,19 +16,18 @@ use crate::output::BranchId;
 const PREFIX: &[u8] = b"z9hG4bKsw";
 
 /// Appends a branch.
-pub fn write_branch(out: &mut Vec<u8>, shard: u8, id: BranchId, loop_mark: u64) {
+pub(super) fn write_branch(out: &mut Vec<u8>, shard: u8, id: BranchId, loop_mark: u64) {
     out.extend_from_slice(PREFIX);
-    let mut hex = Vec::with_capacity(16);
-    lex::push_hex(&mut hex, (u64::from(shard) << 32) | u64::from(id.index));
-    out.extend_from_slice(hex.get(6..).unwrap_or_default());
-    lex::push_hex(out, id.serial);
+    let place = lex::hex((u64::from(shard) << 32) | u64::from(id.index));
+    out.extend_from_slice(place.get(6..).unwrap_or_default());
+    out.extend_from_slice(&lex::hex(id.serial));
     out.push(b'.');
-    lex::push_hex(out, loop_mark);
+    out.extend_from_slice(&lex::hex(loop_mark));
 }
 
 /// The shard and the client transaction that a branch of ours names. One that was changed in length is none of ours
 /// (RFC 3261 §17.1.3).
-pub fn read_branch(branch: &[u8]) -> Option<(u8, BranchId)> {
+pub(super) fn read_branch(branch: &[u8]) -> Option<(u8, BranchId)> {
     loop_mark_of(branch)?;
     let text = branch.strip_prefix(PREFIX)?;
     let (first, rest) = text.split_at_checked(10)?;
@@ -50,7 +49,7 @@ fn from_hex(text: &[u8]) -> Option<u64> {
 }
 
 /// The loop mark of a request as received.
-pub fn loop_mark(secret: &[u8; 16], request: &Request<'_>) -> u64 {
+pub(super) fn loop_mark(secret: &[u8; 16], request: &Request<'_>) -> u64 {
     let mut hasher = SipHasher24::new_with_key(secret);
     let parts = [
         request.uri.raw,
@@ -74,10 +73,13 @@ pub fn loop_mark(secret: &[u8; 16], request: &Request<'_>) -> u64 {
 pub fn is_loop(secret: &[u8; 16], request: &Request<'_>) -> bool {
     let mut mark = None;
     request.head.all(Name::Via).filter(|value| memchr::memmem::find(value, PREFIX).is_some()).any(|value| {
-        lex::list(value).filter_map(crate::message::Via::parse).filter_map(|via| via.branch().and_then(loop_mark_of)).any(|seen| {
-            let own = *mark.get_or_insert_with(|| loop_mark(secret, request));
-            seen == own
-        })
+        lex::list(value)
+            .filter_map(crate::message::Via::parse)
+            .filter_map(|via| via.branch().and_then(loop_mark_of))
+            .any(|seen| {
+                let own = *mark.get_or_insert_with(|| loop_mark(secret, request));
+                seen == own
+            })
     })
 }
 

@@ -9,7 +9,9 @@ impl Proxy {
     /// The caller cancels an INVITE: every branch that still runs is cancelled, now or once it has rung.
     pub fn cancel(&mut self, server: ServerId, turn: &mut Turn<'_>) {
         let Some(number) = turn.transactions.context(server) else { return };
-        let Some(context) = self.contexts.get_mut(number as usize).filter(|context| context.server == server) else { return };
+        let Some(context) = self.contexts.get_mut(number as usize).filter(|context| context.server == server) else {
+            return;
+        };
         if context.answered {
             return;
         }

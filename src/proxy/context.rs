@@ -102,7 +102,9 @@ mod tests {
 
     #[test]
     fn the_best_response_is_that_of_rfc_3261_16_7_step_6() {
-        for (better, worse) in [(603, 302), (302, 404), (404, 500), (401, 404), (407, 486), (486, 408), (404, 503), (600, 200)] {
+        for (better, worse) in
+            [(603, 302), (302, 404), (404, 500), (401, 404), (407, 486), (486, 408), (404, 503), (600, 200)]
+        {
             assert!(rank(better) < rank(worse), "{better} {worse}");
         }
     }

@@ -68,7 +68,11 @@ mod tests {
         let mut out = Vec::new();
         write_cancel(&mut out, INVITE);
         let text = String::from_utf8(out).unwrap();
-        assert!(text.starts_with("CANCEL sip:b@h SIP/2.0\r\n") && text.contains("CSeq: 7 CANCEL\r\n") && text.contains("To: <sip:b@h>\r\n"));
+        assert!(
+            text.starts_with("CANCEL sip:b@h SIP/2.0\r\n")
+                && text.contains("CSeq: 7 CANCEL\r\n")
+                && text.contains("To: <sip:b@h>\r\n")
+        );
         assert!(!text.contains("Contact") && text.ends_with("Content-Length: 0\r\n\r\n"));
     }
 }

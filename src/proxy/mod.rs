@@ -219,8 +219,7 @@ impl Proxy {
     fn reply(&mut self, number: u32, status: u16, turn: &mut Turn<'_>) {
         let Some(context) = self.contexts.get(number as usize) else { return };
         let Ok(head) = crate::message::Head::read(&context.request) else { return };
-        let mut tag = Vec::with_capacity(16);
-        crate::message::lex::push_hex(&mut tag, turn.rng.next_u64());
+        let tag = crate::message::lex::hex(turn.rng.next_u64());
         let to_tag = (status > 100).then_some(tag.as_slice());
         let reply = Reply { head: &head, peer: context.peer, status, reason: reason_phrase(status), to_tag };
         turn.transactions.respond(context.server, status, turn.now, turn.out, |out| reply.write(out, |_| ()));
@@ -240,7 +239,9 @@ impl Proxy {
             Expired::TimedOut(id) => self.branch_failed(id, 408, turn),
             Expired::RingsTooLong(id) => self.rings_too_long(id, turn),
             Expired::StillTrying(number) => self.reply(number, 100, turn),
-            Expired::ServerEnded(id, Some(number)) | Expired::NotAcknowledged(id, Some(number)) => self.server_ended(id, number),
+            Expired::ServerEnded(id, Some(number)) | Expired::NotAcknowledged(id, Some(number)) => {
+                self.server_ended(id, number)
+            }
             Expired::ServerEnded(_, None) | Expired::NotAcknowledged(_, None) => {}
         }
     }

@@ -105,7 +105,8 @@ impl Proxy {
         if let Some(context) = self.contexts.get(number as usize) {
             self.learn_contact(context, response, flow);
         }
-        let sent = turn.transactions.respond(server, response.status, turn.now, turn.out, |out| write_upstream(out, response));
+        let sent =
+            turn.transactions.respond(server, response.status, turn.now, turn.out, |out| write_upstream(out, response));
         match method {
             Method::Invite => {
                 if self.shared.dialogs.answered(dialog) {

@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use smallvec::SmallVec;
 
 use crate::clock::Timestamp;
-use crate::flow::{ConnectionId, Flow, Transport};
+use crate::flow::{ConnectionId, Flow, OpenStreams, Transport};
 use crate::location::{Binding, Location};
 use crate::message::Uri;
 use crate::trunk::{Interfaces, TrunkId};
@@ -23,11 +23,18 @@ pub struct Target {
 pub type Targets = SmallVec<[Target; 1]>;
 
 /// The live bindings of an address of record, in the order of their q.
-pub fn bindings(location: &Location, interfaces: &Interfaces, trunk: TrunkId, user: &str, now: Timestamp) -> Targets {
+pub fn bindings(
+    location: &Location,
+    interfaces: &Interfaces,
+    streams: &OpenStreams,
+    trunk: TrunkId,
+    user: &str,
+    now: Timestamp,
+) -> Targets {
     let mut found = SmallVec::<[(u16, Target); 1]>::new();
     location.read(trunk, user, |record| {
         for binding in record.bindings.iter().filter(|binding| binding.expires_at > now) {
-            if let Some(flow) = flow_to(binding, interfaces) {
+            if let Some(flow) = flow_to(binding, interfaces, streams) {
                 found.push((binding.q, Target { uri: SmallVec::from_slice(&binding.contact), flow }));
             }
         }
@@ -36,16 +43,16 @@ pub fn bindings(location: &Location, interfaces: &Interfaces, trunk: TrunkId, us
     found.into_iter().map(|(_, target)| target).collect()
 }
 
-fn flow_to(binding: &Binding, interfaces: &Interfaces) -> Option<Flow> {
+fn flow_to(binding: &Binding, interfaces: &Interfaces, streams: &OpenStreams) -> Option<Flow> {
     let uri = Uri::parse(&binding.contact)?;
-    live_flow(&binding.flow, &uri, interfaces)
+    live_flow(&binding.flow, &uri, interfaces, streams)
 }
 
 /// The way to a contact that was seen on `flow`. An open stream is used as it stands; otherwise the address in the contact
 /// counts where that can be right. A name, or a private address that the contact's messages do not come from, is behind
 /// a NAT and reached through the flow it was seen on.
-pub fn live_flow(flow: &Flow, contact: &Uri<'_>, interfaces: &Interfaces) -> Option<Flow> {
-    if interfaces.has_open_stream(flow) {
+pub fn live_flow(flow: &Flow, contact: &Uri<'_>, interfaces: &Interfaces, streams: &OpenStreams) -> Option<Flow> {
+    if streams.serves(flow) {
         return Some(*flow);
     }
     let seen = Flow { connection: ConnectionId::NONE, ..*flow };
@@ -76,7 +83,11 @@ fn is_private(ip: IpAddr) -> bool {
                 || (first == 100 && (64..128).contains(&second))
         }
         IpAddr::V6(v6) => {
-            v6.is_loopback() || v6.is_unspecified() || v6.is_multicast() || v6.is_unique_local() || v6.is_unicast_link_local()
+            v6.is_loopback()
+                || v6.is_unspecified()
+                || v6.is_multicast()
+                || v6.is_unique_local()
+                || v6.is_unicast_link_local()
         }
     }
 }

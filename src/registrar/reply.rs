@@ -8,8 +8,7 @@ use super::Registration;
 
 /// Appends the 200.
 pub(super) fn write(registration: &Registration<'_, '_>, record: &AorRecord, now: Timestamp, out: &mut Vec<u8>) {
-    let mut tag = Vec::with_capacity(16);
-    lex::push_hex(&mut tag, registration.mark);
+    let tag = lex::hex(registration.mark);
     let reply = Reply {
         head: &registration.request.head,
         peer: registration.flow.peer,

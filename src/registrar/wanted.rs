@@ -22,6 +22,10 @@ pub struct Wanted<'a> {
 
 /// What a REGISTER asks for.
 #[derive(Clone, Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "lives on the stack of one call; a box would allocate for every REGISTER"
+)]
 pub enum WantedContacts<'a> {
     /// No Contact: it only asks what is bound.
     None,
@@ -93,7 +97,9 @@ mod tests {
 
     #[test]
     fn q_values_are_thousandths_and_nonsense_is_none() {
-        for (text, q) in [("1", Some(1000)), ("0.5", Some(500)), ("0.", Some(0)), ("1.000", Some(1000)), ("0.123", Some(123))] {
+        for (text, q) in
+            [("1", Some(1000)), ("0.5", Some(500)), ("0.", Some(0)), ("1.000", Some(1000)), ("0.123", Some(123))]
+        {
             assert_eq!(thousandths(text.as_bytes()), q, "{text}");
         }
         for bad in ["", "2", "1.001", "0.1234", "-1", "0.x"] {

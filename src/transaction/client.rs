@@ -161,7 +161,13 @@ impl Transactions {
 
     /// Sends the CANCEL of a branch, which `write` composes from the INVITE. Once only, and only while a final response
     /// is outstanding and a provisional one has come (RFC 3261 §9.1); otherwise false.
-    pub fn cancel(&mut self, id: BranchId, now: Timestamp, out: &mut Output, write: impl FnOnce(&[u8], &mut Vec<u8>)) -> bool {
+    pub fn cancel(
+        &mut self,
+        id: BranchId,
+        now: Timestamp,
+        out: &mut Output,
+        write: impl FnOnce(&[u8], &mut Vec<u8>),
+    ) -> bool {
         let Some(client) = self.client_mut(id) else { return false };
         let Machine::Invite(invite) = &client.machine else { return false };
         if client.cancel.is_some() || invite.state() != client_invite::State::Proceeding {
@@ -198,7 +204,13 @@ impl Transactions {
         self.client(id).map(|client| client.context)
     }
 
-    pub(super) fn client_timer(&mut self, id: BranchId, timer: Timer, now: Timestamp, out: &mut Output) -> Option<Expired> {
+    pub(super) fn client_timer(
+        &mut self,
+        id: BranchId,
+        timer: Timer,
+        now: Timestamp,
+        out: &mut Output,
+    ) -> Option<Expired> {
         let client = self.client_mut(id)?;
         if timer == Timer::C {
             return self.timer_c(id, now);
@@ -207,7 +219,12 @@ impl Transactions {
             Machine::Invite(machine) => {
                 let step = machine.timer(timer);
                 let act = step.act;
-                (act == client_invite::Act::Retransmit, act == client_invite::Act::TimedOut, act == client_invite::Act::Ended, step.start)
+                (
+                    act == client_invite::Act::Retransmit,
+                    act == client_invite::Act::TimedOut,
+                    act == client_invite::Act::Ended,
+                    step.start,
+                )
             }
             Machine::NonInvite(machine) => {
                 let step = machine.timer(timer);

@@ -62,7 +62,8 @@ impl Transactions {
             Kind::Invite => Machine::Invite(ServerInvite::start(reliable)),
             Kind::NonInvite => Machine::NonInvite(ServerNonInvite::start(reliable)),
         };
-        let index = self.servers.insert(Server { serial, key, flow, machine, last_response: Vec::new(), context: None });
+        let index =
+            self.servers.insert(Server { serial, key, flow, machine, last_response: Vec::new(), context: None });
         let id = ServerId { index: u32::try_from(index).ok()?, serial };
         self.by_key.insert(key, id);
         Some(id)
@@ -141,7 +142,13 @@ impl Transactions {
         }
     }
 
-    pub(super) fn server_timer(&mut self, id: ServerId, timer: Timer, now: Timestamp, out: &mut Output) -> Option<Expired> {
+    pub(super) fn server_timer(
+        &mut self,
+        id: ServerId,
+        timer: Timer,
+        now: Timestamp,
+        out: &mut Output,
+    ) -> Option<Expired> {
         let server = self.server_mut(id)?;
         let context = server.context;
         let ended = match &mut server.machine {

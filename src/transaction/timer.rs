@@ -70,6 +70,6 @@ impl<A> Step<A> {
 }
 
 /// How long a state that only absorbs retransmissions lasts: not at all on a reliable transport.
-pub const fn unless_reliable(reliable: bool, span: Duration) -> Duration {
+pub(super) const fn unless_reliable(reliable: bool, span: Duration) -> Duration {
     if reliable { Duration::ZERO } else { span }
 }

@@ -72,7 +72,10 @@ impl Directory {
     /// The trunk of a request whose Request-URI names this server: the one that selects by source and allows the peer,
     /// else the default trunk.
     pub fn by_source(&self, peer: IpAddr) -> &Arc<Trunk> {
-        self.by_source.iter().find(|trunk| matches!(trunk.acl.decide(peer), Verdict::Allowed(_))).unwrap_or(&self.default)
+        self.by_source
+            .iter()
+            .find(|trunk| matches!(trunk.acl.decide(peer), Verdict::Allowed(_)))
+            .unwrap_or(&self.default)
     }
 
     /// The trunk whose identity begins with these 32 bits.
@@ -97,7 +100,8 @@ impl Directory {
 }
 
 fn overlap(one: &Acl, two: &Acl) -> Option<IpNet> {
-    let allowed = |acl: &Acl| acl.entries().filter(|entry| entry.rule == Rule::Allow).map(|entry| entry.net).collect::<Vec<_>>();
+    let allowed =
+        |acl: &Acl| acl.entries().filter(|entry| entry.rule == Rule::Allow).map(|entry| entry.net).collect::<Vec<_>>();
     let other = allowed(two);
     allowed(one).into_iter().find(|net| other.iter().any(|there| net.contains(there) || there.contains(net)))
 }

@@ -72,13 +72,16 @@ impl Interfaces {
                     && (local.ip().to_canonical() == ip || ip.is_loopback() || self.routes.is_local(ip)));
             here && port.is_none_or(|port| port == listener.port())
         });
-        listens || self.is_outside_name(|host| host.parse::<IpAddr>().is_ok_and(|outside| outside.to_canonical() == ip), port)
+        listens
+            || self
+                .is_outside_name(|host| host.parse::<IpAddr>().is_ok_and(|outside| outside.to_canonical() == ip), port)
     }
 
     fn is_our_name(&self, host: &[u8], port: Option<u16>, local: SocketAddr) -> bool {
         if host.eq_ignore_ascii_case(b"localhost") {
             let v4 = IpAddr::from([127, 0, 0, 1]);
-            return self.is_our_address(v4, port, local) || self.is_our_address(std::net::Ipv6Addr::LOCALHOST.into(), port, local);
+            return self.is_our_address(v4, port, local)
+                || self.is_our_address(std::net::Ipv6Addr::LOCALHOST.into(), port, local);
         }
         self.is_outside_name(|name| name.as_bytes().eq_ignore_ascii_case(host), port)
     }
@@ -86,13 +89,13 @@ impl Interfaces {
     /// Whether an advertised name or an alias is meant.
     fn is_outside_name(&self, is_it: impl Fn(&str) -> bool, port: Option<u16>) -> bool {
         let listens_on = |port: u16| self.listeners.iter().any(|(_, listener)| listener.port() == port);
-        self.advertised.iter().any(|name| is_it(&name.host) && port.is_none_or(|port| port == name.port || listens_on(port)))
-            || self.aliases.iter().any(|name| is_it(&name.host) && port.is_none_or(|port| name.port == Some(port) || listens_on(port)))
-    }
-
-    /// Whether the stream of a flow is still open; a datagram flow has none.
-    pub fn has_open_stream(&self, flow: &Flow) -> bool {
-        flow.connection.is_some() && self.routes.is_open(flow.connection)
+        self.advertised
+            .iter()
+            .any(|name| is_it(&name.host) && port.is_none_or(|port| port == name.port || listens_on(port)))
+            || self
+                .aliases
+                .iter()
+                .any(|name| is_it(&name.host) && port.is_none_or(|port| name.port == Some(port) || listens_on(port)))
     }
 
     /// Appends `host:port` for Via and Record-Route toward the peer of `flow`.
@@ -121,7 +124,10 @@ impl Interfaces {
     fn advertised_for(&self, flow: &Flow) -> Option<&Advertised> {
         self.advertised.iter().find(|name| {
             name.transport == flow.transport
-                && name.host.parse::<IpAddr>().map_or(true, |ip| ip.to_canonical().is_ipv4() == flow.peer_ip().is_ipv4())
+                && name
+                    .host
+                    .parse::<IpAddr>()
+                    .map_or(true, |ip| ip.to_canonical().is_ipv4() == flow.peer_ip().is_ipv4())
         })
     }
 
@@ -130,7 +136,8 @@ impl Interfaces {
     pub fn local_for(&self, transport: Transport, peer: SocketAddr, near: SocketAddr) -> Option<SocketAddr> {
         let is_v4 = peer.ip().to_canonical().is_ipv4();
         let fits = |listener: &SocketAddr| listener.ip().to_canonical().is_ipv4() == is_v4;
-        let candidates = || self.listeners.iter().filter(|(kind, listener)| *kind == transport && fits(listener)).map(|(_, l)| l);
+        let candidates =
+            || self.listeners.iter().filter(|(kind, listener)| *kind == transport && fits(listener)).map(|(_, l)| l);
         if let Some(same) = candidates().find(|listener| listener.ip() == near.ip()) {
             return Some(*same);
         }
@@ -156,14 +163,14 @@ mod tests {
         fn toward(&self, _peer: IpAddr) -> Option<IpAddr> {
             Some([192, 0, 2, 7].into())
         }
-        fn is_open(&self, _connection: crate::flow::ConnectionId) -> bool {
-            true
-        }
     }
 
     fn server(listen: &str) -> Interfaces {
         let advertised = vec![Advertised { transport: Transport::Udp, host: "203.0.113.5".into(), port: 5070 }];
-        let aliases = vec![Alias { host: "sip.example.com".into(), port: None }, Alias { host: "pbx.example.com".into(), port: Some(5080) }];
+        let aliases = vec![
+            Alias { host: "sip.example.com".into(), port: None },
+            Alias { host: "pbx.example.com".into(), port: Some(5080) },
+        ];
         Interfaces::new(vec![(Transport::Udp, listen.parse().unwrap())], advertised, aliases, Arc::new(OneInterface))
     }
 

@@ -132,7 +132,7 @@ fn many_calls_at_once_do_not_mix_and_nothing_is_left_of_them() {
 #[test]
 fn beyond_the_limit_of_transactions_a_call_is_503_and_nothing_is_kept() {
     let mut world = World::ordinary();
-    let mut limited = crate::support::shared(&Setup::default(), world.now, world.loopback.clone());
+    let mut limited = crate::support::shared(&Setup::default(), world.now);
     limited.max_transactions = 2;
     world.shared = std::sync::Arc::new(limited);
     world.engine = sipward::engine::Engine::new(world.shared.clone(), 0, [1; 32], world.now);

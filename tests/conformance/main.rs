@@ -14,9 +14,9 @@ mod support;
 
 mod rfc3261_s16_proxy;
 mod rfc3261_s17_transactions;
+mod rfc3261_s9_cancel;
 mod rfc3581_rport;
 mod rfc4320_non_invite;
 mod rfc5658_double_record_route;
 mod rfc6026_accepted;
-mod rfc3261_s9_cancel;
 mod rfc7616_digest_vectors;

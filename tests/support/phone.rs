@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use sipward::auth::{Algorithm, Ha1Set, QopInput, ResponseInput, response};
 
-use super::{REALM, SERVER, Sent, World};
+use super::{REALM, Sent, World};
 
 /// A phone at an address.
 #[derive(Clone, Debug)]
@@ -26,7 +26,12 @@ pub fn header<'t>(text: &'t str, name: &str) -> Option<&'t str> {
 /// The values of all header fields of that name.
 pub fn headers<'t>(text: &'t str, name: &str) -> Vec<&'t str> {
     let head = text.split("\r\n\r\n").next().unwrap_or_default();
-    head.split("\r\n").skip(1).filter_map(|line| line.split_once(':')).filter(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value.trim()).collect()
+    head.split("\r\n")
+        .skip(1)
+        .filter_map(|line| line.split_once(':'))
+        .filter(|(key, _)| key.eq_ignore_ascii_case(name))
+        .map(|(_, value)| value.trim())
+        .collect()
 }
 
 /// The status of a response; 0 for a request.
@@ -79,7 +84,15 @@ impl Phone {
         self.cseq += 1;
         format!(
             "{method} {uri} SIP/2.0\r\nVia: SIP/2.0/{} {};branch=z9hG4bK{}-{}-{};rport\r\nMax-Forwards: 70\r\nFrom: <sip:{}@127.0.0.1>;tag=from-{}\r\nTo: {to}\r\nCall-ID: {call_id}\r\nCSeq: {} {method}\r\n{extra}Content-Length: {}\r\n\r\n{body}",
-            self.transport(), self.address, self.user, self.cseq, method, self.user, self.user, self.cseq, body.len()
+            self.transport(),
+            self.address,
+            self.user,
+            self.cseq,
+            method,
+            self.user,
+            self.user,
+            self.cseq,
+            body.len()
         )
     }
 
@@ -113,6 +126,11 @@ impl Phone {
     pub fn answer_with(&self, field: &str, request: &str, nonce: &str, algorithm: &str, nc: u32) -> String {
         let mut line = request.split(' ');
         let (method, uri) = (line.next().unwrap_or_default(), line.next().unwrap_or_default());
+        self.answer_for(field, method, uri, nonce, algorithm, nc)
+    }
+
+    /// An answer line for a method and a digest uri, whatever the request says.
+    pub fn answer_for(&self, field: &str, method: &str, uri: &str, nonce: &str, algorithm: &str, nc: u32) -> String {
         let which = Algorithm::from_token(algorithm.as_bytes()).expect("a known algorithm");
         let ha1 = Ha1Set::from_password(self.user.as_bytes(), REALM.as_bytes(), self.password.as_bytes());
         let nc_text = format!("{nc:08x}");

@@ -14,7 +14,7 @@ use sipward::engine::{Engine, Load, Output};
 use sipward::flow::Flow;
 
 use crate::support::phone::{Phone, header};
-use crate::support::{Heard, Loopback, SERVER, START_S, Setup, TRUNK, address, shared};
+use crate::support::{Heard, SERVER, START_S, Setup, TRUNK, address, shared};
 
 use phone::{Dice, Plan, Side, State};
 
@@ -165,7 +165,7 @@ fn a_thousand_registrations_and_a_thousand_calls_come_to_the_right_end() {
         (0..PHONES).map(|number| &*Box::leak(format!("u{number}").into_boxed_str())).collect();
     let setup = Setup { users: users.iter().map(|user| (*user, "secret", true)).collect(), ..Setup::default() };
     let start = Timestamp::from_secs(START_S);
-    let shared = Arc::new(shared(&setup, start, Arc::new(Loopback::default())));
+    let shared = Arc::new(shared(&setup, start));
     let mut dice = Dice(42);
     let (sides, by_call) = sides(&users, &mut dice);
     let engine = Engine::new(shared.clone(), 0, [7; 32], start);

@@ -1,0 +1,295 @@
+//! The streams of one shard.
+
+use std::collections::HashMap;
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use slab::Slab;
+use tokio::net::TcpStream;
+use tokio::sync::Notify;
+
+use super::admission::Admission;
+use super::admission::Permit;
+use super::connection::CloseReason;
+use super::connection::Connection;
+use super::counters::TransportCounters;
+use super::settings::Settings;
+use crate::clock::Timestamp;
+use crate::engine::BranchId;
+use crate::flow::ConnectionId;
+
+/// Every stream that the shard owns, and what the engine is still to be told of them.
+pub(super) struct Connections {
+    shard: u8,
+    slots: Slab<Connection>,
+    /// Counts up with every stream, so that the identity of a closed one never returns.
+    opened: u64,
+    /// Which stream to use toward a peer; the latest, if there are several.
+    by_peer: HashMap<SocketAddr, ConnectionId>,
+    admission: Arc<Admission>,
+    limits: Limits,
+    counters: Arc<TransportCounters>,
+    connecting: usize,
+    dirty: Vec<ConnectionId>,
+    pub(super) aftermath: VecDeque<Aftermath>,
+    /// Streams that a task is to open.
+    pub(super) to_connect: VecDeque<ConnectionId>,
+    pub(super) connect_requested: Rc<Notify>,
+    /// Told when a stream was opened or the last one is gone.
+    pub(super) count_changed: Rc<Notify>,
+}
+
+/// What the engine must learn after the messages at hand are dealt with.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Aftermath {
+    SendFailed(BranchId),
+    Closed(ConnectionId),
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Limits {
+    write_queue_bytes: usize,
+    idle: Duration,
+    message: Duration,
+}
+
+/// Streams that may be being opened at once: each holds a descriptor for [`super::tcp::CONNECT_TIMEOUT`] when the peer
+/// is silent, and the addresses come from registered contacts.
+const MAX_CONNECTING: usize = 256;
+
+/// A slot and a number of the opening make up a serial.
+const SLOT_BITS: u32 = 24;
+const SLOT_MASK: u64 = (1 << SLOT_BITS) - 1;
+
+impl Connections {
+    pub(super) fn new(
+        shard: u8,
+        settings: &Settings,
+        admission: Arc<Admission>,
+        counters: Arc<TransportCounters>,
+    ) -> Self {
+        Self {
+            shard,
+            slots: Slab::new(),
+            opened: 0,
+            by_peer: HashMap::new(),
+            admission,
+            limits: Limits {
+                write_queue_bytes: settings.tcp_write_queue_bytes,
+                idle: Duration::from_secs(settings.tcp_idle_s),
+                message: Duration::from_secs(settings.tcp_message_timeout_s),
+            },
+            counters,
+            connecting: 0,
+            dirty: Vec::new(),
+            aftermath: VecDeque::new(),
+            to_connect: VecDeque::new(),
+            connect_requested: Rc::default(),
+            count_changed: Rc::default(),
+        }
+    }
+
+    /// Takes in a stream that a peer opened. Its identity and what wakes the task that is to wait on it.
+    pub(super) fn accepted(
+        &mut self,
+        stream: Rc<TcpStream>,
+        peer: SocketAddr,
+        permit: Permit,
+        now: Timestamp,
+    ) -> Option<(ConnectionId, Rc<Notify>)> {
+        let mut connection = Connection::new(stream.local_addr().ok()?, peer, permit, now);
+        connection.stream = Some(stream);
+        self.counters.connections_accepted.increment();
+        let wake = Rc::clone(&connection.wake);
+        self.insert(connection).map(|id| (id, wake))
+    }
+
+    /// The stream to `peer` that is open or being opened; else one is begun. `None` when that is not possible.
+    pub(super) fn toward(&mut self, local: SocketAddr, peer: SocketAddr, now: Timestamp) -> Option<ConnectionId> {
+        if let Some(id) = self.by_peer.get(&peer) {
+            return Some(*id);
+        }
+        let permit = (self.connecting < MAX_CONNECTING).then(|| self.admission.connect().ok()).flatten();
+        let Some(permit) = permit else {
+            self.counters.connections_not_opened.increment();
+            return None;
+        };
+        let id = self.insert(Connection::new(local, peer, permit, now))?;
+        self.connecting += 1;
+        self.to_connect.push_back(id);
+        self.connect_requested.notify_one();
+        Some(id)
+    }
+
+    /// Notes that the stream `id` is open. Gives back what wakes its task; `None` when it was closed meanwhile.
+    pub(super) fn connected(&mut self, id: ConnectionId, stream: &Rc<TcpStream>, now: Timestamp) -> Option<Rc<Notify>> {
+        self.connecting = self.connecting.saturating_sub(1);
+        let connection = self.get_mut(id)?;
+        connection.local = stream.local_addr().unwrap_or(connection.local);
+        connection.stream = Some(Rc::clone(stream));
+        connection.alive_at = now;
+        let wake = Rc::clone(&connection.wake);
+        self.counters.connections_connected.increment();
+        self.flush_one(id, now);
+        Some(wake)
+    }
+
+    /// Notes that the stream `id` could not be opened.
+    pub(super) fn not_connected(&mut self, id: ConnectionId) {
+        self.connecting = self.connecting.saturating_sub(1);
+        self.close(id, CloseReason::Connecting);
+    }
+
+    /// Writes a message to a stream, now or, with `cork`, at the next [`Connections::flush`]. Failure closes the stream.
+    /// Whether the stream was there and took it.
+    pub(super) fn write(
+        &mut self,
+        id: ConnectionId,
+        bytes: &[u8],
+        branch: Option<BranchId>,
+        cork: bool,
+        now: Timestamp,
+    ) -> bool {
+        let max_waiting = self.limits.write_queue_bytes;
+        let Some(connection) = self.get_mut(id) else { return false };
+        if let Err(reason) = connection.write(bytes, branch, max_waiting, cork, now) {
+            self.close(id, reason);
+            return false;
+        }
+        if cork && !connection.is_dirty {
+            connection.is_dirty = true;
+            self.dirty.push(id);
+        }
+        true
+    }
+
+    /// Writes what was corked; the tasks of the streams are woken to wait for what is left.
+    pub(super) fn flush(&mut self, now: Timestamp) {
+        while let Some(id) = self.dirty.pop() {
+            self.flush_one(id, now);
+            if let Some(connection) = self.get(id).filter(|connection| !connection.queue.is_empty()) {
+                connection.wake.notify_one();
+            }
+        }
+    }
+
+    /// Writes what waits for one stream, on behalf of its own task, which waits for what is left.
+    pub(super) fn flush_one(&mut self, id: ConnectionId, now: Timestamp) {
+        let Some(connection) = self.get_mut(id) else { return };
+        connection.is_dirty = false;
+        if let Err(reason) = connection.flush(now) {
+            self.close(id, reason);
+        }
+    }
+
+    /// Closes a stream. The engine learns of it, and of the requests that were not written, from `aftermath`.
+    pub(super) fn close(&mut self, id: ConnectionId, reason: CloseReason) {
+        if self.get(id).is_none() {
+            return;
+        }
+        let Some(connection) = self.slots.try_remove(slot(id)) else { return };
+        if self.by_peer.get(&connection.peer) == Some(&id) {
+            self.by_peer.remove(&connection.peer);
+        }
+        tracing::debug!(peer = %connection.peer, ?reason, "connection closed");
+        self.count_close(reason);
+        connection.wake.notify_one();
+        for branch in connection.queue.into_branches() {
+            self.counters.stream_sends_failed.increment();
+            self.aftermath.push_back(Aftermath::SendFailed(branch));
+        }
+        self.aftermath.push_back(Aftermath::Closed(id));
+        if self.slots.is_empty() {
+            self.slots.shrink_to_fit();
+            self.count_changed.notify_one();
+        }
+    }
+
+    /// Closes what has been silent, unfinished or unread for too long.
+    pub(super) fn sweep(&mut self, now: Timestamp) {
+        let limits = self.limits;
+        let due: Vec<_> = self.slots.iter().filter_map(|(_, one)| Some((one.id, limits.overdue(one, now)?))).collect();
+        for (id, reason) in due {
+            self.close(id, reason);
+        }
+    }
+
+    /// Closes every stream that has nothing left to write; with `force`, the others as well.
+    pub(super) fn close_all(&mut self, force: bool) {
+        let ready: Vec<_> =
+            self.slots.iter().filter(|(_, one)| force || one.queue.is_empty()).map(|(_, one)| one.id).collect();
+        for id in ready {
+            self.close(id, CloseReason::Stopping);
+        }
+    }
+
+    /// How often to sweep so that no limit is passed by more than a quarter.
+    pub(super) fn sweep_interval(&self) -> Duration {
+        let shortest = self.limits.idle.min(self.limits.message);
+        (shortest / 4).clamp(Duration::from_millis(100), Duration::from_secs(5))
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.slots.is_empty()
+    }
+
+    pub(super) fn get(&self, id: ConnectionId) -> Option<&Connection> {
+        self.slots.get(slot(id)).filter(|connection| connection.id == id)
+    }
+
+    pub(super) fn get_mut(&mut self, id: ConnectionId) -> Option<&mut Connection> {
+        self.slots.get_mut(slot(id)).filter(|connection| connection.id == id)
+    }
+
+    fn insert(&mut self, mut connection: Connection) -> Option<ConnectionId> {
+        let entry = self.slots.vacant_entry();
+        let slot = u64::try_from(entry.key()).ok().filter(|slot| *slot <= SLOT_MASK)?;
+        self.opened += 1;
+        let id = ConnectionId::new(self.shard, self.opened << SLOT_BITS | slot);
+        connection.id = id;
+        self.by_peer.insert(connection.peer, id);
+        entry.insert(connection);
+        self.counters.connections_open.increment();
+        self.count_changed.notify_one();
+        Some(id)
+    }
+
+    fn count_close(&self, reason: CloseReason) {
+        self.counters.connections_open.decrement();
+        let counter = match reason {
+            CloseReason::Peer => &self.counters.connections_closed_by_peer,
+            CloseReason::Error => &self.counters.connections_closed_error,
+            CloseReason::Idle => &self.counters.connections_closed_idle,
+            CloseReason::Incomplete => &self.counters.connections_closed_incomplete,
+            CloseReason::Unread => &self.counters.connections_closed_unread,
+            CloseReason::Framing => &self.counters.connections_closed_framing,
+            CloseReason::Connecting => &self.counters.connections_closed_connecting,
+            CloseReason::Stopping => &self.counters.connections_closed_stopping,
+        };
+        counter.increment();
+    }
+}
+
+impl Limits {
+    fn overdue(self, connection: &Connection, now: Timestamp) -> Option<CloseReason> {
+        let passed = |since: Timestamp, limit: Duration| now.since(since) >= limit;
+        // One that is being opened has a shorter limit of its own.
+        connection.stream.as_ref()?;
+        if connection.partial_since.is_some_and(|since| passed(since, self.message)) {
+            Some(CloseReason::Incomplete)
+        } else if connection.queue.stalled_since().is_some_and(|since| passed(since, self.message)) {
+            Some(CloseReason::Unread)
+        } else if passed(connection.alive_at, self.idle) {
+            Some(CloseReason::Idle)
+        } else {
+            None
+        }
+    }
+}
+
+fn slot(id: ConnectionId) -> usize {
+    usize::try_from(id.serial() & SLOT_MASK).unwrap_or(usize::MAX)
+}
