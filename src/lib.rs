@@ -10,8 +10,8 @@
 //!
 //! | layer | modules |
 //! |---|---|
-//! | 0 words | [`clock`], [`flow`], [`message`] |
-//! | 1 mechanisms | [`acl`], [`limits`], [`auth`], [`trunk`], [`transaction`], [`location`], [`dialog`] |
+//! | 0 words | [`clock`], [`flow`], [`trunk_id`], [`message`], [`output`] |
+//! | 1 mechanisms | [`acl`], [`limits`], [`auth`], [`trunk`], [`transaction`], [`location`], [`dialog`], [`event`] |
 //! | 2 services | [`registrar`], [`proxy`] |
 //! | 3 engine | [`engine`] |
 //! | 4 shell | [`storage`], [`metrics`], [`report`], [`transport`], [`api`] |
@@ -27,6 +27,7 @@ pub mod clock;
 pub mod flow;
 pub mod message;
 pub mod output;
+pub mod trunk_id;
 
 pub mod acl;
 pub mod auth;

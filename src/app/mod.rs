@@ -68,6 +68,9 @@ pub fn run(config: Config) -> anyhow::Result<()> {
     let store = Arc::new(Store::open(&config.storage)?);
     let reachable = Reachable { listen: bound.addresses(), api: api_address, local };
     let first_run = provision::account(&store, &config, &reachable, clock.now())?;
+    if let Some(HandedOver::File(path)) = &first_run {
+        tracing::info!(path = %path.display(), "account, trunk and phones made; their secrets are in this file");
+    }
     if let Some(file) = &config.account.seed {
         provision::seed(&store, &config, file, clock.now())?;
     }

@@ -20,7 +20,7 @@ pub use verify::{AuthFailure, Verdict, Verifier};
 
 use uuid::Uuid;
 
-use crate::trunk::TrunkId;
+use crate::trunk_id::TrunkId;
 
 /// What the packet path needs of a stored credential: small, copied out of the cache, no lock held.
 #[derive(Clone, Copy, Debug)]

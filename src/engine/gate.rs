@@ -24,6 +24,7 @@ pub(super) struct Proof<'a> {
 
 /// What the gate says.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "lives on the stack of one call; a box would allocate for every request")]
 pub(super) enum Gate<'a> {
     /// Let in; with a proof where digest did it.
     Pass(Admitted, Option<Proof<'a>>),
@@ -34,6 +35,7 @@ pub(super) enum Gate<'a> {
 }
 
 /// What the digest answers of a request are worth.
+#[expect(clippy::large_enum_variant, reason = "lives on the stack of one call; a box would allocate for every request")]
 enum Digest<'a> {
     /// None for our realm.
     Absent,

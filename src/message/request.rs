@@ -146,6 +146,10 @@ impl<'a> Request<'a> {
     /// # Errors
     /// The [`Malformed`] together with the head, from which a refusal can be composed where Via, From, To, Call-ID and
     /// CSeq allow it.
+    #[expect(
+        clippy::result_large_err,
+        reason = "the head is moved either way; a box would allocate for every malformed datagram"
+    )]
     pub fn parse(head: Head<'a>, is_stream: bool) -> Result<Self, (Malformed, Head<'a>)> {
         match Self::fields(&head, is_stream) {
             Ok(parts) => Ok(parts.with(head)),

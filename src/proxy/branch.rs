@@ -16,7 +16,7 @@ use crate::output::BranchId;
 const PREFIX: &[u8] = b"z9hG4bKsw";
 
 /// Appends a branch.
-pub fn write_branch(out: &mut Vec<u8>, shard: u8, id: BranchId, loop_mark: u64) {
+pub(super) fn write_branch(out: &mut Vec<u8>, shard: u8, id: BranchId, loop_mark: u64) {
     out.extend_from_slice(PREFIX);
     let place = lex::hex((u64::from(shard) << 32) | u64::from(id.index));
     out.extend_from_slice(place.get(6..).unwrap_or_default());
@@ -27,7 +27,7 @@ pub fn write_branch(out: &mut Vec<u8>, shard: u8, id: BranchId, loop_mark: u64) 
 
 /// The shard and the client transaction that a branch of ours names. One that was changed in length is none of ours
 /// (RFC 3261 §17.1.3).
-pub fn read_branch(branch: &[u8]) -> Option<(u8, BranchId)> {
+pub(super) fn read_branch(branch: &[u8]) -> Option<(u8, BranchId)> {
     loop_mark_of(branch)?;
     let text = branch.strip_prefix(PREFIX)?;
     let (first, rest) = text.split_at_checked(10)?;
@@ -49,7 +49,7 @@ fn from_hex(text: &[u8]) -> Option<u64> {
 }
 
 /// The loop mark of a request as received.
-pub fn loop_mark(secret: &[u8; 16], request: &Request<'_>) -> u64 {
+pub(super) fn loop_mark(secret: &[u8; 16], request: &Request<'_>) -> u64 {
     let mut hasher = SipHasher24::new_with_key(secret);
     let parts = [
         request.uri.raw,

@@ -34,7 +34,7 @@ use crate::clock::Timestamp;
 use crate::dialog::{DialogKey, Dialogs};
 use crate::event::Observer;
 use crate::flow::Flow;
-use crate::message::{Method, Reply, Request, reason_phrase};
+use crate::message::{Reply, Request, reason_phrase};
 use crate::output::{BranchId, Output};
 use crate::transaction::{Expired, Kind, ServerId, ServerKey, Transactions};
 use crate::trunk::{Interfaces, TrunkId};

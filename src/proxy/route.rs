@@ -42,7 +42,7 @@ impl<'a> Routes<'a> {
 }
 
 /// Appends what is left of the Route fields after the first `skip` values. Called for each field in turn.
-pub fn write_rest(head: &Head<'_>, field: &crate::message::Field, skip: &mut usize, out: &mut Vec<u8>) {
+pub(super) fn write_rest(head: &Head<'_>, field: &crate::message::Field, skip: &mut usize, out: &mut Vec<u8>) {
     let mut items = lex::list(head.value(field));
     while *skip > 0 && items.next().is_some() {
         *skip -= 1;

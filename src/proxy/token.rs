@@ -19,7 +19,7 @@ const HEAD: usize = 9;
 const MAC: usize = 16;
 const BYTES: usize = HEAD + MAC;
 /// Characters of a token.
-pub const TOKEN_LENGTH: usize = 34;
+pub(super) const TOKEN_LENGTH: usize = 34;
 
 /// A token as it stands in the URI.
 pub type Token = [u8; TOKEN_LENGTH];

@@ -2,6 +2,7 @@
 //!
 //! It accepts an [`Admitted`] sender only: who has not passed the gate cannot be handed in here.
 
+mod draft;
 mod reply;
 mod settings;
 mod wanted;
@@ -11,16 +12,16 @@ pub use wanted::{Wanted, WantedContacts};
 
 use std::sync::Arc;
 
-use smallvec::SmallVec;
-
 use crate::auth::Admitted;
 use crate::clock::Timestamp;
 use crate::event::{Event, Gone, Observer};
 use crate::flow::Flow;
 use crate::location::{AddressOfRecord, AorRecord, Binding, Location};
-use crate::message::{Name, Request, Uri, second_reader};
+use crate::message::{Name, Request, second_reader};
 use crate::transaction::T1_64;
 use crate::trunk::TrunkId;
+
+use draft::{Draft, Terms, Touched, same_resource};
 
 /// Why a REGISTER is refused.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -176,69 +177,14 @@ impl Registration<'_, '_> {
             }
             return Ok(true);
         }
-        let mut bindings: SmallVec<[Binding; 1]> =
-            record.bindings.iter().filter(|binding| binding.expires_at > now).cloned().collect();
-        let mut touched = SmallVec::<[(Box<[u8]>, bool); 2]>::new();
+        let mut draft = Draft::of(record, now);
+        let terms = Terms { header_expires, user_agent: self.user_agent(user_agent), settings, now };
         for wanted in contacts {
-            self.bind(&mut bindings, wanted, header_expires, user_agent, settings, now, &mut touched)?;
+            draft.bind(self, wanted, &terms)?;
         }
-        if bindings.len() > settings.max_contacts {
-            return Err(Rejection { status: 403, reason: "Too Many Contacts", min_expires_s: None });
-        }
-        let before = std::mem::replace(&mut record.bindings, bindings);
-        self.tell(&before, record, &touched, observer);
+        let touched = draft.replace(record, settings)?;
+        self.tell(&touched.before, record, &touched.contacts, observer);
         Ok(true)
-    }
-
-    /// One contact of step 7.
-    #[expect(clippy::too_many_arguments, reason = "one step of a loop, split off to be read by itself")]
-    fn bind(
-        &self,
-        bindings: &mut SmallVec<[Binding; 1]>,
-        wanted: &Wanted<'_>,
-        header_expires: Option<u32>,
-        user_agent: Option<&str>,
-        settings: &Settings,
-        now: Timestamp,
-        touched: &mut SmallVec<[(Box<[u8]>, bool); 2]>,
-    ) -> Result<(), Rejection> {
-        let lifetime_s = settings.lifetime_s(wanted.expires_s.or(header_expires))?;
-        let same = |binding: &Binding| {
-            *binding.contact == *wanted.uri.raw
-                || Uri::parse(&binding.contact).is_some_and(|uri| uri.equals(&wanted.uri))
-        };
-        let present = bindings.iter().position(same);
-        if let Some(binding) = present.and_then(|at| bindings.get(at))
-            && *binding.call_id == *self.request.call_id
-            && binding.cseq >= self.request.cseq
-            && !touched.iter().any(|(contact, _)| *contact == binding.contact)
-        {
-            return Err(Rejection::bad("CSeq Not Higher Than Before"));
-        }
-        if lifetime_s == 0 {
-            if let Some(at) = present {
-                let gone = bindings.remove(at);
-                touched.retain(|(contact, _)| *contact != gone.contact);
-            }
-            return Ok(());
-        }
-        let binding = Binding {
-            contact: wanted.uri.raw.into(),
-            flow: *self.flow,
-            call_id: self.request.call_id.into(),
-            cseq: self.request.cseq,
-            expires_at: now + std::time::Duration::from_secs(u64::from(lifetime_s)),
-            q: wanted.q,
-            credential: self.admitted.credential(),
-            user_agent: self.user_agent(user_agent),
-        };
-        let moved = present.and_then(|at| bindings.get(at)).is_none_or(|old| old.flow != binding.flow);
-        touched.push((binding.contact.clone(), moved));
-        match present.and_then(|at| bindings.get_mut(at)) {
-            Some(old) => *old = binding,
-            None => bindings.push(binding),
-        }
-        Ok(())
     }
 
     fn user_agent(&self, second: Option<&str>) -> Arc<str> {
@@ -268,18 +214,16 @@ impl Registration<'_, '_> {
     }
 
     /// Reports what has changed between `before` and the record.
-    fn tell(&self, before: &[Binding], record: &AorRecord, touched: &[(Box<[u8]>, bool)], observer: &mut dyn Observer) {
+    fn tell(&self, before: &[Binding], record: &AorRecord, touched: &[Touched], observer: &mut dyn Observer) {
         let aor = AddressOfRecord { trunk: self.trunk, user: self.user.into() };
         for binding in &record.bindings {
-            if touched.iter().any(|(contact, moved)| *moved && *contact == binding.contact) {
+            if touched.iter().any(|touched| touched.moved && touched.contact == binding.contact) {
                 observer.observe(&Event::Registered { aor: &aor, binding });
             }
         }
         let stays = |old: &Binding| {
             record.bindings.iter().any(|new| new.contact == old.contact)
-                || touched.iter().any(|(contact, _)| {
-                    matches!((Uri::parse(contact), Uri::parse(&old.contact)), (Some(one), Some(two)) if one.equals(&two))
-                })
+                || touched.iter().any(|touched| same_resource(&touched.contact, &old.contact))
         };
         for binding in before.iter().filter(|old| !stays(old)) {
             observer.observe(&Event::Unregistered { aor: &aor, binding, gone: Gone::Removed });

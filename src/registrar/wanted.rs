@@ -22,6 +22,10 @@ pub struct Wanted<'a> {
 
 /// What a REGISTER asks for.
 #[derive(Clone, Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "lives on the stack of one call; a box would allocate for every REGISTER"
+)]
 pub enum WantedContacts<'a> {
     /// No Contact: it only asks what is bound.
     None,

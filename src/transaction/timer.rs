@@ -11,7 +11,7 @@ pub const T4: Duration = Duration::from_secs(5);
 /// 64 × T1: when a transaction gives up.
 pub const T1_64: Duration = Duration::from_secs(32);
 /// When a client's Timer E has grown to T2: after 0.5, 1 and 2 s.
-pub const E_IS_T2: Duration = Duration::from_millis(3_500);
+pub(super) const E_IS_T2: Duration = Duration::from_millis(3_500);
 
 /// A timer of a transaction.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -70,6 +70,6 @@ impl<A> Step<A> {
 }
 
 /// How long a state that only absorbs retransmissions lasts: not at all on a reliable transport.
-pub const fn unless_reliable(reliable: bool, span: Duration) -> Duration {
+pub(super) const fn unless_reliable(reliable: bool, span: Duration) -> Duration {
     if reliable { Duration::ZERO } else { span }
 }

@@ -6,6 +6,7 @@ mod directory;
 mod interfaces;
 
 pub use directory::{Directory, DirectoryError};
+pub use crate::trunk_id::TrunkId;
 pub use interfaces::{Advertised, Alias, Interfaces};
 
 use std::sync::Arc;
@@ -16,17 +17,6 @@ use uuid::Uuid;
 
 use crate::acl::Acl;
 use crate::auth::{Algorithm, ChallengeStatus};
-
-/// Identifies a trunk. Its first eight hexadecimal digits name the trunk's SIP domain.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
-pub struct TrunkId(pub Uuid);
-
-impl TrunkId {
-    /// The first 32 bits, which the trunk's domain and the route token carry.
-    pub fn short(self) -> u32 {
-        self.0.as_fields().0
-    }
-}
 
 /// What a trunk demands of a sender, separately for REGISTER and for calls.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
