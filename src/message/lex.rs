@@ -119,22 +119,18 @@ impl<'a> Iterator for List<'a> {
 
 /// Where `wanted` first stands outside quoted strings and angle brackets.
 pub fn find_unquoted(text: &[u8], wanted: u8) -> Option<usize> {
-    let mut quoted = false;
-    let mut bracketed = false;
-    let mut escaped = false;
-    for (at, &byte) in text.iter().enumerate() {
-        match byte {
-            _ if escaped => escaped = false,
-            b'\\' if quoted => escaped = true,
-            b'"' if !bracketed => quoted = !quoted,
-            _ if quoted => {}
-            b'<' => bracketed = true,
-            b'>' => bracketed = false,
-            _ if byte == wanted && !bracketed => return Some(at),
-            _ => {}
+    let mut at = 0;
+    loop {
+        let rest = text.get(at..)?;
+        let hit = memchr::memchr3(b'"', b'<', wanted, rest)?;
+        let found = rest.get(hit..)?;
+        at += hit;
+        match found.first()? {
+            b'"' => at += quoted_end(found)?,
+            b'<' => at += memchr::memchr(b'>', found)? + 1,
+            _ => return Some(at),
         }
     }
-    None
 }
 
 /// The parameters of a header value or URI: `;name=value;name`, blanks around `;` and `=` allowed.
