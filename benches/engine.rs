@@ -1,5 +1,6 @@
 //! What one datagram costs in the engine, from its bytes to what is to be sent; no socket, no log.
 #![allow(
+    clippy::string_slice,
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
@@ -74,7 +75,7 @@ fn measure(criterion: &mut Criterion, name: &str, from: &Phone, expected: &str, 
                     assert_eq!(kind(&bench.last()), expected, "{name}");
                 }
                 // Time stands still, so that no transaction ends: now and then all of them are left behind.
-                if turns.get() % 1_024 == 0 {
+                if turns.get().is_multiple_of(1_024) {
                     *bench = Bench::new();
                 }
                 make(&mut bench).into_bytes()

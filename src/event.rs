@@ -54,7 +54,7 @@ outcomes! {
     UnknownUser = "unknown_user",
     /// Challenged: wrong response.
     WrongPassword = "wrong_password",
-    /// Challenged: the credential is disabled or of another trunk.
+    /// Challenged: the credential is disabled. One of another trunk counts as unknown.
     DisabledCredential = "disabled_credential",
     /// Challenged: the answer is for another realm.
     WrongRealm = "wrong_realm",

@@ -28,23 +28,98 @@ const TABLE: &[(u8, &str, &[&str])] = &[
     (1, "dialog", &["clock", "flow", "message"]),
     (1, "event", &["auth", "flow", "location"]),
     (2, "registrar", &["auth", "clock", "event", "flow", "location", "message", "transaction", "trunk", "trunk_id"]),
-    (2, "proxy", &["auth", "clock", "dialog", "event", "flow", "location", "message", "output", "transaction", "trunk", "trunk_id"]),
-    (3, "engine", &[
-        "acl", "auth", "clock", "dialog", "event", "flow", "limits", "location", "message", "output", "proxy", "registrar", "transaction",
-        "trunk", "trunk_id",
-    ]),
+    (
+        2,
+        "proxy",
+        &[
+            "auth",
+            "clock",
+            "dialog",
+            "event",
+            "flow",
+            "location",
+            "message",
+            "output",
+            "transaction",
+            "trunk",
+            "trunk_id",
+        ],
+    ),
+    (
+        3,
+        "engine",
+        &[
+            "acl",
+            "auth",
+            "clock",
+            "dialog",
+            "event",
+            "flow",
+            "limits",
+            "location",
+            "message",
+            "output",
+            "proxy",
+            "registrar",
+            "transaction",
+            "trunk",
+            "trunk_id",
+        ],
+    ),
     (4, "storage", &["acl", "auth", "clock", "location", "message", "trunk", "trunk_id"]),
     (4, "metrics", &["clock", "dialog", "engine", "event", "flow", "location", "storage", "trunk"]),
     (4, "report", &["clock", "event", "flow", "location", "metrics", "trunk"]),
     (4, "transport", &["clock", "engine", "event", "flow", "message", "metrics", "output", "report", "trunk"]),
     (4, "api", &["acl", "auth", "clock", "limits", "location", "metrics", "report", "storage", "trunk"]),
-    (5, "config", &["acl", "api", "auth", "engine", "flow", "limits", "proxy", "registrar", "report", "storage", "transport", "trunk"]),
+    (
+        5,
+        "config",
+        &[
+            "acl",
+            "api",
+            "auth",
+            "engine",
+            "flow",
+            "limits",
+            "proxy",
+            "registrar",
+            "report",
+            "storage",
+            "transport",
+            "trunk",
+        ],
+    ),
     (5, "first_run", &["auth", "clock", "config", "flow", "storage", "transport", "trunk"]),
     // The composition root knows everybody, and nobody below knows it.
-    (5, "app", &[
-        "acl", "api", "auth", "clock", "config", "dialog", "engine", "event", "first_run", "flow", "limits", "location", "message", "metrics",
-        "output", "proxy", "registrar", "report", "storage", "transaction", "transport", "trunk", "trunk_id",
-    ]),
+    (
+        5,
+        "app",
+        &[
+            "acl",
+            "api",
+            "auth",
+            "clock",
+            "config",
+            "dialog",
+            "engine",
+            "event",
+            "first_run",
+            "flow",
+            "limits",
+            "location",
+            "message",
+            "metrics",
+            "output",
+            "proxy",
+            "registrar",
+            "report",
+            "storage",
+            "transaction",
+            "transport",
+            "trunk",
+            "trunk_id",
+        ],
+    ),
     (5, "cli", &["app", "config", "first_run", "storage"]),
 ];
 
@@ -56,8 +131,23 @@ const WALLS: &[(&str, &str)] = &[("rsip", "message"), ("sled", "storage")];
 
 /// What waits, reads a clock or does input and output has no place in the core.
 const SHELL_ONLY: &[&str] = &[
-    "tokio", "UdpSocket", "TcpStream", "TcpListener", "std::fs", "std::thread", "std::process", "std::env", "std::io", "SystemTime", "Instant",
-    "getrandom", "socket2", "nix::", "println!", "eprintln!", "tracing::",
+    "tokio",
+    "UdpSocket",
+    "TcpStream",
+    "TcpListener",
+    "std::fs",
+    "std::thread",
+    "std::process",
+    "std::env",
+    "std::io",
+    "SystemTime",
+    "Instant",
+    "getrandom",
+    "socket2",
+    "nix::",
+    "println!",
+    "eprintln!",
+    "tracing::",
 ];
 
 /// The lines that are compiled into the server: no comments, and nothing of the tests at the end of a file.
@@ -76,7 +166,8 @@ fn names(line: &str, word: &str) -> bool {
         let before = line[..at].bytes().next_back();
         let after = line[at + word.len()..].bytes().next();
         let ends_in_a_word = word.bytes().next_back().is_some_and(is_word_byte);
-        !before.is_some_and(is_word_byte) && !(ends_in_a_word && after.is_some_and(is_word_byte))
+        let goes_on = ends_in_a_word && after.is_some_and(is_word_byte);
+        !goes_on && !before.is_some_and(is_word_byte)
     })
 }
 
@@ -93,7 +184,8 @@ fn violations(module: &str, source: &str) -> Vec<String> {
             let rest = &line[at + "crate::".len()..];
             let used = rest.split(|letter: char| !is_word_byte(letter as u8)).next().unwrap_or_default();
             if used.is_empty() {
-                found.push(format!("{module} imports a group from the crate root, which this scan cannot read: {line}"));
+                found
+                    .push(format!("{module} imports a group from the crate root, which this scan cannot read: {line}"));
             } else if used != module && !allowed.contains(&used) {
                 found.push(format!("{module} may not use {used}: {line}"));
             }
@@ -115,7 +207,8 @@ fn violations(module: &str, source: &str) -> Vec<String> {
 }
 
 fn source(path: &str) -> String {
-    fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
+    fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path))
+        .unwrap_or_else(|error| panic!("{path}: {error}"))
 }
 
 /// Every source file below `src` with the module it belongs to.
@@ -136,7 +229,9 @@ fn collect(path: &Path, module: &str, found: &mut Vec<(String, String)>) {
         for entry in fs::read_dir(path).expect("a folder") {
             collect(&entry.expect("an entry").path(), module, found);
         }
-    } else if path.extension().is_some_and(|extension| extension == "rs") && path.file_name().is_some_and(|name| name != "tests.rs") {
+    } else if path.extension().is_some_and(|extension| extension == "rs")
+        && path.file_name().is_some_and(|name| name != "tests.rs")
+    {
         found.push((module.to_owned(), fs::read_to_string(path).expect("a source file")));
     }
 }
@@ -156,7 +251,10 @@ fn the_table_has_no_way_round() {
         assert!(above.iter().all(|(other, ..)| other <= layer), "{module} stands in a layer out of order");
         assert!(below[1..].iter().all(|(_, other, _)| other != module), "{module} stands there twice");
         for used in *allowed {
-            assert!(above.iter().any(|(_, other, _)| other == used), "{module} may use {used}, which does not stand above it");
+            assert!(
+                above.iter().any(|(_, other, _)| other == used),
+                "{module} may use {used}, which does not stand above it"
+            );
         }
     }
 }
@@ -167,10 +265,14 @@ fn the_table_of_the_crate_documentation_is_this_one() {
     let mut shown = Vec::new();
     for line in lib.lines().filter_map(|line| line.strip_prefix("//! | ")) {
         let Some(layer) = line.chars().next().and_then(|letter| letter.to_digit(10)) else { continue };
-        shown.extend(line.split("[`").skip(1).map(|rest| (layer as u8, rest.split('`').next().unwrap_or_default().to_owned())));
+        shown.extend(
+            line.split("[`").skip(1).map(|rest| (layer as u8, rest.split('`').next().unwrap_or_default().to_owned())),
+        );
     }
-    let mut expected: Vec<(u8, String)> = TABLE.iter().map(|(layer, module, _)| (*layer, (*module).to_owned())).collect();
-    let mut declared: Vec<&str> = lib.lines().filter_map(|line| line.strip_prefix("pub mod ")?.strip_suffix(';')).collect();
+    let mut expected: Vec<(u8, String)> =
+        TABLE.iter().map(|(layer, module, _)| (*layer, (*module).to_owned())).collect();
+    let mut declared: Vec<&str> =
+        lib.lines().filter_map(|line| line.strip_prefix("pub mod ")?.strip_suffix(';')).collect();
     shown.sort();
     expected.sort();
     assert_eq!(shown, expected);
@@ -226,9 +328,19 @@ fn the_clock_ban_is_on() {
     let methods = clippy["disallowed-methods"].as_array().expect("a list");
     let banned: Vec<&str> = methods.iter().filter_map(|method| method.get("path").unwrap_or(method).as_str()).collect();
     for method in [
-        "std::time::Instant::now", "std::time::SystemTime::now", "std::time::Instant::elapsed", "jiff::Timestamp::now", "tokio::time::Instant::now",
-        "tokio::time::sleep", "tokio::spawn", "tokio::task::spawn_blocking", "tokio::task::spawn_local", "std::thread::spawn",
-        "std::thread::sleep", "rand::rng", "getrandom::fill",
+        "std::time::Instant::now",
+        "std::time::SystemTime::now",
+        "std::time::Instant::elapsed",
+        "jiff::Timestamp::now",
+        "tokio::time::Instant::now",
+        "tokio::time::sleep",
+        "tokio::spawn",
+        "tokio::task::spawn_blocking",
+        "tokio::task::spawn_local",
+        "std::thread::spawn",
+        "std::thread::sleep",
+        "rand::rng",
+        "getrandom::fill",
     ] {
         assert!(banned.contains(&method), "{method} is not banned");
     }

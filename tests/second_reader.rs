@@ -44,7 +44,8 @@ fn compare(message: &[u8]) -> Comparison {
     let Ok(request) = Request::parse(head, false) else { return Comparison::NotServed };
     let Ok(second) = second_reader::read(request.head.bytes()) else { return Comparison::Refused };
     assert_eq!(second.difference(request.call_id, request.cseq), None, "{}", shown());
-    let own_expires = request.head.get(Name::Expires).and_then(|value| std::str::from_utf8(value).ok()?.parse::<u32>().ok());
+    let own_expires =
+        request.head.get(Name::Expires).and_then(|value| std::str::from_utf8(value).ok()?.parse::<u32>().ok());
     if let Some(expires) = second.expires {
         assert_eq!(Some(expires), own_expires, "Expires of {}", shown());
     }
@@ -80,7 +81,8 @@ fn spoken() -> Vec<Vec<u8>> {
 }
 
 fn files(folder: &Path, extension: &str) -> Vec<Vec<u8>> {
-    let mut paths: Vec<PathBuf> = std::fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("a file").path()).collect();
+    let mut paths: Vec<PathBuf> =
+        std::fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("a file").path()).collect();
     paths.retain(|path| path.extension().is_some_and(|found| found == extension));
     paths.sort();
     paths.iter().map(|path| std::fs::read(path).expect("its bytes")).collect()
@@ -99,7 +101,8 @@ fn torture() -> Vec<Vec<u8>> {
 #[test]
 fn both_readers_agree_on_what_phones_say() {
     let messages = spoken();
-    let requests: Vec<_> = messages.iter().filter(|message| message.starts_with(b"REGISTER") || message.starts_with(b"INVITE")).collect();
+    let requests: Vec<_> =
+        messages.iter().filter(|message| message.starts_with(b"REGISTER") || message.starts_with(b"INVITE")).collect();
     assert!(requests.len() >= 11, "{}", requests.len());
     for message in requests {
         assert_eq!(compare(message), Comparison::Agreed, "{}", String::from_utf8_lossy(message));
@@ -118,7 +121,8 @@ fn both_readers_agree_on_odd_messages_as_far_as_rsip_takes_them() {
 /// Words and texts as header fields may hold them. Line folding and compact names are left out: rsip does not read them.
 fn request() -> impl Strategy<Value = (String, String, u32, Option<u32>, Option<String>)> {
     let word = "[A-Za-z0-9.!%*_+`'~()<>:\\\\/\\[\\]?{}-]{1,40}";
-    let call_id = (word, proptest::option::of(word)).prop_map(|(one, two)| two.map_or(one.clone(), |two| format!("{one}@{two}")));
+    let call_id =
+        (word, proptest::option::of(word)).prop_map(|(one, two)| two.map_or(one.clone(), |two| format!("{one}@{two}")));
     let user = "[A-Za-z0-9_.!~*'()&=+$,-]{1,20}";
     let agent = proptest::option::of("[!-~]([ -~]{0,60}[!-~])?");
     let name = proptest::option::of("\"([a-zA-Z ,;<>@:]|\\\\\"){0,20}\" ");
@@ -175,18 +179,34 @@ struct Odd {
 }
 
 const REFUSED_BY_RSIP: &[Odd] = &[
-    Odd { what: "IPv6 request line", rewrite: |text| text.replacen("REGISTER sip:127.0.0.1 ", "REGISTER sip:[::1] ", 1) },
+    Odd {
+        what: "IPv6 request line",
+        rewrite: |text| text.replacen("REGISTER sip:127.0.0.1 ", "REGISTER sip:[::1] ", 1),
+    },
     Odd { what: "blank before a colon", rewrite: |text| text.replacen("Max-Forwards:", "Max-Forwards :", 1) },
 ];
 
 /// Folded lines have been unfolded before rsip sees them. Compact names are no reason for it to refuse; it passes over
 /// them, and ours counts.
 const SERVED: &[Odd] = &[
-    Odd { what: "folded line", rewrite: |text| text.replacen("Max-Forwards: 70", "Subject: one\r\n two\r\nMax-Forwards: 70", 1) },
-    Odd { what: "compact names", rewrite: |text| {
-        let compact = [("Via:", "v:"), ("From:", "f:"), ("To:", "t:"), ("Call-ID:", "i:"), ("Contact:", "m:"), ("Content-Length:", "l:")];
-        compact.iter().fold(text, |text, (long, short)| text.replacen(long, short, 1))
-    } },
+    Odd {
+        what: "folded line",
+        rewrite: |text| text.replacen("Max-Forwards: 70", "Subject: one\r\n two\r\nMax-Forwards: 70", 1),
+    },
+    Odd {
+        what: "compact names",
+        rewrite: |text| {
+            let compact = [
+                ("Via:", "v:"),
+                ("From:", "f:"),
+                ("To:", "t:"),
+                ("Call-ID:", "i:"),
+                ("Contact:", "m:"),
+                ("Content-Length:", "l:"),
+            ];
+            compact.iter().fold(text, |text, (long, short)| text.replacen(long, short, 1))
+        },
+    },
     Odd { what: "a user with dots", rewrite: |text| text.replacen("From: <sip:alice@", "From: <sip:john.doe@", 1) },
     Odd { what: "no blank after a colon", rewrite: |text| text.replace(": ", ":") },
 ];
@@ -236,7 +256,12 @@ fn rsip_by_itself_refuses_what_the_server_must_serve() {
 /// An INVITE that starts a dialog is read by both; no other method is, for rsip does not know them all.
 #[test]
 fn what_rsip_refuses_is_forwarded_and_counted() {
-    for (method, what, heard) in [("INVITE", "plain", false), ("INVITE", "odd", true), ("INVITE", "[::1]", true), ("FOO", "unknown method", false)] {
+    for (method, what, heard) in [
+        ("INVITE", "plain", false),
+        ("INVITE", "odd", true),
+        ("INVITE", "[::1]", true),
+        ("FOO", "unknown method", false),
+    ] {
         let mut world = World::ordinary();
         let mut alice = Phone::new("alice", "127.0.0.1:6001");
         Phone::new("bob", "127.0.0.1:6002").register(&mut world);

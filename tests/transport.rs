@@ -428,7 +428,7 @@ fn limits_on_streams_hold_in_total_and_by_source() {
     eventually("the place is free", || server.count("connections_open") == 2);
     assert!(from("127.0.0.1").is_some());
     eventually("it is counted", || server.count("connections_refused_source") == 1);
-    eventually("it is counted", || server.count("connections_refused_total") == 1);
+    eventually("it is counted", || server.count("connections_refused_full") == 1);
 }
 
 #[test]

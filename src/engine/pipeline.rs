@@ -239,7 +239,7 @@ impl Engine {
     /// RFC 3261 §10.3 step 5, and that alias and trunk domain mean one address of record.
     fn to_selects(&self, request: &Request<'_>, trunk: &Trunk, directory: &Directory, flow: &Flow) -> bool {
         let to = &request.to.uri;
-        to.is_sip() && self.shared.select(directory, to.host, to.port, flow).is_some_and(|other| other.id == trunk.id)
+        to.is_sip() && self.shared.select(directory, to.host, None, flow).is_some_and(|other| other.id == trunk.id)
     }
 
     fn is_replayed(&self, proof: Option<Proof<'_>>, scene: &Scene<'_>) -> bool {
@@ -336,7 +336,8 @@ impl Engine {
         };
         let own = |uri: &Uri<'_>| {
             let names_user = uri.user_name().is_some_and(|user| proof.answer.username.means(&user));
-            let selected = self.shared.select(directory, uri.host, uri.port, flow);
+            // A port is no part of an address of record (product rule); baresip writes one, sipsak half of one.
+            let selected = self.shared.select(directory, uri.host, None, flow);
             names_user && selected.is_some_and(|other| other.id == trunk.id)
         };
         let from = &request.from.uri;

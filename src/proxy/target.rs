@@ -56,7 +56,12 @@ pub fn live_flow(flow: &Flow, contact: &Uri<'_>, interfaces: &Interfaces, stream
         return Some(*flow);
     }
     let seen = Flow { connection: ConnectionId::NONE, ..*flow };
-    match (contact.socket_addr(), transport_of(contact)) {
+    // A contact that names no transport is reached by the one it registered over.
+    let transport = match contact.params.get(b"transport") {
+        None => Some(flow.transport),
+        Some(_) => transport_of(contact),
+    };
+    match (contact.socket_addr(), transport) {
         (Some(address), Some(transport)) if transport == flow.transport && !hides_behind_nat(address, flow.peer) => {
             let local = interfaces.local_for(transport, address, flow.local)?;
             Some(Flow { transport, local, peer: address, connection: ConnectionId::NONE })

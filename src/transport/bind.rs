@@ -19,12 +19,12 @@ use crate::flow::Transport;
 #[derive(Debug, thiserror::Error)]
 pub enum BindError {
     /// The system refused the address.
-    #[error("cannot listen on {address}: {source}: {}", advice(.source, *.address))]
+    #[error("cannot listen on {address}: {cause}: {}", advice(.cause, *.address))]
     Refused {
         /// What was asked for.
         address: ListenAddress,
         /// What the system said.
-        source: io::Error,
+        cause: io::Error,
     },
     /// There is nothing to listen on.
     #[error("there is no address to listen on: give at least one, such as udp:0.0.0.0:5060")]
@@ -50,7 +50,7 @@ pub(super) fn open(
     let mut bound = Vec::with_capacity(listen.len());
     for address in listen {
         let actual =
-            open_address(*address, &mut sockets).map_err(|source| BindError::Refused { address: *address, source })?;
+            open_address(*address, &mut sockets).map_err(|cause| BindError::Refused { address: *address, cause })?;
         bound.push(actual);
     }
     Ok((bound, sockets))

@@ -88,7 +88,7 @@ counters! {
     /// Streams opened by us.
     connections_connected,
     /// Streams refused because as many as allowed are open.
-    connections_refused_total,
+    connections_refused_full,
     /// Streams refused because as many as allowed are open from their source.
     connections_refused_source,
     /// Streams to be opened for which too many others were still being opened, or that the kernel refused.

@@ -68,7 +68,7 @@ fn take_in<P: PacketPath>(
         Err(refusal) => {
             tracing::debug!(%peer, ?refusal, "stream refused");
             match refusal {
-                Refusal::Total => counters.connections_refused_total.increment(),
+                Refusal::Total => counters.connections_refused_full.increment(),
                 Refusal::Source => counters.connections_refused_source.increment(),
             }
             return;

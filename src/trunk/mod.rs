@@ -5,8 +5,8 @@
 mod directory;
 mod interfaces;
 
-pub use directory::{Directory, DirectoryError};
 pub use crate::trunk_id::TrunkId;
+pub use directory::{Directory, DirectoryError};
 pub use interfaces::{Advertised, Alias, Interfaces};
 
 use std::sync::Arc;

@@ -50,7 +50,9 @@ fn registers(test: &str, transport: &str) {
         let port = place.sip.port().to_string();
         let mut command = Command::new("sipsak");
         // sipsak 0.9.8 takes `alice@` for the user name without -u, and loses digits of a port that stands in the URI.
-        command.args(["-U", "-E", transport, "-u", "alice", "-a", password, "-s", &uri, "-r", &port, "-i", "-x", "300", "-vv"]);
+        command.args([
+            "-U", "-E", transport, "-u", "alice", "-a", password, "-s", &uri, "-r", &port, "-i", "-x", "300", "-vv",
+        ]);
         let mut process = Process::start(&trial, label, &mut command);
         (process.wait(LIMIT), process.output())
     };
