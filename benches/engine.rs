@@ -4,6 +4,7 @@
     clippy::expect_used,
     clippy::panic,
     clippy::indexing_slicing,
+    clippy::string_slice,
     reason = "a bench whose messages are not served as expected must stop"
 )]
 
@@ -74,7 +75,7 @@ fn measure(criterion: &mut Criterion, name: &str, from: &Phone, expected: &str, 
                     assert_eq!(kind(&bench.last()), expected, "{name}");
                 }
                 // Time stands still, so that no transaction ends: now and then all of them are left behind.
-                if turns.get() % 1_024 == 0 {
+                if turns.get().is_multiple_of(1_024) {
                     *bench = Bench::new();
                 }
                 make(&mut bench).into_bytes()
