@@ -1,7 +1,7 @@
 //! RFC 3261 §17: retransmissions, timeouts and what is absorbed, to the 10 ms of the timer wheel.
 
 use crate::support::World;
-use crate::support::call::{Call, MS, S, ack_of, branch_of, invite, only, requests, ringing, shown, statuses, uri_of};
+use crate::support::call::{Call, MS, S, ack_of, branch_of, invite, only, ringing, shown, statuses, uri_of};
 use crate::support::phone::{Phone, header, headers, status};
 
 /// Bob on a stream, called by alice over UDP.
@@ -46,13 +46,13 @@ fn s17_1_1_2_timer_a_doubles_from_t1_and_timer_b_ends_it_with_408() {
     // §17.2.1: the 408 of our own is repeated with timer G, up to T2, until timer H ends that.
     let times = [32_000, 32_500, 33_500, 35_500, 39_500, 43_500, 47_500, 51_500, 55_500, 59_500, 63_500];
     assert_eq!(refused, times.map(|at| (at, 408)));
-    assert!(alice.send(&mut world, &cancel_like_ack(&sent_invite)).is_empty());
+    assert!(alice.send(&mut world, &late_ack(&sent_invite)).is_empty());
     world.assert_all_over();
     assert_eq!(world.heard.log, ["registered bob", "call started", "call ended 408"]);
 }
 
 /// An ACK that comes after everything is over.
-fn cancel_like_ack(sent_invite: &str) -> String {
+fn late_ack(sent_invite: &str) -> String {
     ack_of(sent_invite, "SIP/2.0 408 x\r\nTo: <sip:bob@127.0.0.1>;tag=x\r\n\r\n")
 }
 
@@ -279,9 +279,6 @@ fn s17_1_3_a_response_is_matched_by_branch_and_by_the_method_in_cseq() {
         "z9hG4bKsw".to_owned(),
     ] {
         let text = rang.replace(&branch, &forged);
-        if forged.len() < branch.len() && branch.starts_with(&forged) && forged.len() > 40 {
-            continue;
-        }
         assert!(bob.send(&mut world, &text).is_empty(), "{forged}");
     }
     for method in ["BYE", "OPTIONS", "REGISTER", "FOO"] {
@@ -315,5 +312,4 @@ fn s17_1_4_a_failure_to_send_that_comes_late_changes_nothing() {
     assert!(world.fail_to_send(forwarded.branch.unwrap()).is_empty());
     alice.send(&mut world, &ack_of(&sent_invite, &failed[1].text));
     world.assert_all_over();
-    assert!(requests(Vec::new()).is_empty());
 }

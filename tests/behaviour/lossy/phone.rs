@@ -10,10 +10,10 @@ const T2: u64 = 4_000;
 const GIVE_UP: u64 = 32_000;
 
 /// SplitMix64: the same on every run.
-pub struct Dice(pub u64);
+pub(super) struct Dice(pub(super) u64);
 
 impl Dice {
-    pub fn roll(&mut self, below: u64) -> u64 {
+    pub(super) fn roll(&mut self, below: u64) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -23,7 +23,7 @@ impl Dice {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Plan {
+pub(super) enum Plan {
     Register,
     CallerHangsUp,
     CalleeHangsUp,
@@ -32,7 +32,7 @@ pub enum Plan {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum State {
+pub(super) enum State {
     Idle,
     Trying,
     Up,
@@ -40,7 +40,7 @@ pub enum State {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Todo {
+pub(super) enum Todo {
     Start,
     Answer,
     Cancel,
@@ -48,7 +48,7 @@ pub enum Todo {
 }
 
 /// A request of the phone's own.
-pub struct Client {
+pub(super) struct Client {
     text: String,
     born: u64,
     interval: u64,
@@ -56,7 +56,7 @@ pub struct Client {
 }
 
 /// The INVITE that reached the phone, and what it has answered.
-pub struct Incoming {
+pub(super) struct Incoming {
     text: String,
     last: String,
     born: u64,
@@ -65,11 +65,11 @@ pub struct Incoming {
 }
 
 /// One phone's side of one call, or of its registration.
-pub struct Side {
-    pub phone: Phone,
+pub(super) struct Side {
+    pub(super) phone: Phone,
     callee: &'static str,
-    pub plan: Plan,
-    pub state: State,
+    pub(super) plan: Plan,
+    pub(super) state: State,
     todo: Option<(u64, Todo)>,
     clients: Vec<Client>,
     incoming: Option<Incoming>,
@@ -77,11 +77,11 @@ pub struct Side {
     answered: HashMap<String, String>,
     /// From, To, target and route of requests in the dialog.
     dialog: Option<[String; 4]>,
-    pub timed_out: u32,
+    pub(super) timed_out: u32,
 }
 
 impl Side {
-    pub fn new(phone: Phone, callee: &'static str, plan: Plan, start: Option<u64>) -> Self {
+    pub(super) fn new(phone: Phone, callee: &'static str, plan: Plan, start: Option<u64>) -> Self {
         Self {
             phone,
             callee,
@@ -96,7 +96,7 @@ impl Side {
         }
     }
 
-    pub fn wake_at(&self) -> Option<u64> {
+    pub(super) fn wake_at(&self) -> Option<u64> {
         let clients = self.clients.iter().filter_map(|client| client.next);
         let incoming = self.incoming.as_ref().and_then(|incoming| incoming.next);
         clients.chain(incoming).chain(self.todo.map(|(at, _)| at)).min()
@@ -117,7 +117,7 @@ impl Side {
         self.send(text, now)
     }
 
-    pub fn wake(&mut self, now: u64) -> Vec<String> {
+    pub(super) fn wake(&mut self, now: u64) -> Vec<String> {
         let mut out = Vec::new();
         if let Some((at, todo)) = self.todo
             && at <= now
@@ -204,7 +204,7 @@ impl Side {
         Some(request.replace(header(&request, "From")?, &from))
     }
 
-    pub fn take(&mut self, text: &str, now: u64, dice: &mut Dice) -> Vec<String> {
+    pub(super) fn take(&mut self, text: &str, now: u64, dice: &mut Dice) -> Vec<String> {
         match (status(text), method_of(text)) {
             (0, "INVITE") => self.take_invite(text, now, dice),
             (0, "ACK") => {
