@@ -1,6 +1,5 @@
 //! What one datagram costs in the engine, from its bytes to what is to be sent; no socket, no log.
 #![allow(
-    clippy::string_slice,
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
