@@ -124,7 +124,8 @@ impl Engine {
         directory: &Directory,
         scene: &Scene<'_>,
     ) -> Option<InDialog> {
-        let token = routes.token?;
+        // No dialog has a REGISTER in it: that is for the registrar, whatever its Route says.
+        let token = routes.token.filter(|_| request.method != Method::Register)?;
         let to_tag = request.to.tag()?;
         let from_tag = request.from.tag().unwrap_or_default();
         let keys = self.shared.proxy.route_keys.load();

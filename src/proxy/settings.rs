@@ -13,6 +13,6 @@ pub struct Settings {
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { max_call_s: 43_200, target_timeout_ms: 5_000, invite_timeout_s: 180 }
+        Self { max_call_s: 43_200, target_timeout_ms: 5_000, invite_timeout_s: 185 }
     }
 }

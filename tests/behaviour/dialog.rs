@@ -158,6 +158,16 @@ fn an_address_of_record_is_no_target_inside_a_dialog() {
     world.assert_all_over();
 }
 
+/// A dialog has no REGISTER in it (RFC 3261 §12.2): it is for the registrar, and has to show who sent it.
+#[test]
+fn a_token_lets_no_register_pass() {
+    let (mut world, mut call) = up(&Setup::default());
+    let register = call.caller_request("REGISTER", "", "").replacen(&call.callee.contact(), "sip:127.0.0.1", 1);
+    assert_eq!(shown(&call.caller.send(&mut world, &register)), ["401 6001"]);
+    call.hang_up(&mut world);
+    world.assert_all_over();
+}
+
 #[test]
 fn a_token_is_worth_nothing_for_another_call_or_after_its_time() {
     let setup = Setup { proxy: proxy::Settings { max_call_s: 600, ..proxy::Settings::default() }, ..Setup::default() };
