@@ -1,7 +1,7 @@
 //! What a person sees at the start: once, the secrets that were made on an empty store, and each time where the server
 //! listens and what to do next.
 //!
-//! Texts are composed from values; only [`print`] and [`hand_over`] write. The passwords exist in clear only in these
+//! Texts are composed from values; only [`print()`] and [`hand_over`] write. The passwords exist in clear only in these
 //! texts: the store keeps hashes.
 
 use std::fmt::Write as _;
