@@ -1,5 +1,6 @@
 //! What the core wants sent, in one reused buffer.
 
+use std::net::SocketAddr;
 use std::ops::Range;
 
 use crate::flow::Flow;
@@ -13,6 +14,15 @@ pub struct BranchId {
     pub serial: u64,
 }
 
+/// The way a response goes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct ReplyWay {
+    /// Over which flow.
+    pub flow: Flow,
+    /// Where to open a stream to when that of `flow` has closed.
+    pub fallback: Option<SocketAddr>,
+}
+
 /// One message to be sent.
 #[derive(Clone, Debug)]
 pub struct Send {
@@ -20,6 +30,9 @@ pub struct Send {
     pub flow: Flow,
     /// The branch to fail when it cannot be sent; `None` for responses and for ACK.
     pub branch: Option<BranchId>,
+    /// Where a stream is to be opened to when that of `flow` has closed: for responses, the source address with the
+    /// port of the sent-by (RFC 3261 §18.2.2).
+    pub fallback: Option<SocketAddr>,
     range: Range<usize>,
 }
 
@@ -49,10 +62,25 @@ impl Output {
 
     /// Appends a message that `write` composes, and gives back its bytes.
     pub fn push(&mut self, flow: Flow, branch: Option<BranchId>, write: impl FnOnce(&mut Vec<u8>)) -> &[u8] {
+        self.append(flow, branch, None, write)
+    }
+
+    /// Appends a response that `write` composes, and gives back its bytes.
+    pub fn push_reply(&mut self, way: ReplyWay, write: impl FnOnce(&mut Vec<u8>)) -> &[u8] {
+        self.append(way.flow, None, way.fallback, write)
+    }
+
+    fn append(
+        &mut self,
+        flow: Flow,
+        branch: Option<BranchId>,
+        fallback: Option<SocketAddr>,
+        write: impl FnOnce(&mut Vec<u8>),
+    ) -> &[u8] {
         let start = self.bytes.len();
         write(&mut self.bytes);
         let range = start..self.bytes.len();
-        self.sends.push(Send { flow, branch, range: range.clone() });
+        self.sends.push(Send { flow, branch, fallback, range: range.clone() });
         self.bytes.get(range).unwrap_or_default()
     }
 }

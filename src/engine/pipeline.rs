@@ -274,9 +274,9 @@ impl Engine {
             contacts: contacts.clone().unwrap_or(WantedContacts::None),
         };
         let look = registration.look(&shared.location, scene.now);
-        let reply = self.reply_flow(&request.via, flow);
+        let reply = self.reply_way(&request.via, flow);
         if look.answered {
-            scene.out.push(reply, None, |out| registration.answer_again(&shared.location, scene.now, out));
+            scene.out.push_reply(reply, |out| registration.answer_again(&shared.location, scene.now, out));
             return Outcome::Retransmission;
         }
         if self.is_replayed(proof, scene) {
@@ -293,7 +293,7 @@ impl Engine {
             bytes.clear();
             result = registration.apply(look, &shared.location, &shared.registrar, now, observer, &mut bytes);
             if result.is_ok() {
-                scene.out.push(reply, None, |out| out.extend_from_slice(&bytes));
+                scene.out.push_reply(reply, |out| out.extend_from_slice(&bytes));
             }
             self.scratch = bytes;
         }
@@ -436,8 +436,8 @@ impl Engine {
         extra: impl FnOnce(&mut Vec<u8>),
     ) {
         let kind = if request.method == Method::Invite { Kind::Invite } else { Kind::NonInvite };
-        let reply_flow = self.reply_flow(&request.via, flow);
-        match self.transactions.open_server(key, kind, reply_flow) {
+        let way = self.reply_way(&request.via, flow);
+        match self.transactions.open_server(key, kind, way) {
             Some(id) => {
                 let tag = self.tag(&request.head);
                 let reply = super::turn::reply_to(&request.head, flow, status, reason, &tag);

@@ -1,12 +1,16 @@
 //! One turn of the engine: what it works with, and the replies it makes without state.
 
+use std::net::SocketAddr;
+
 use crate::auth::write_challenge;
 use crate::clock::Timestamp;
 use crate::dialog::DialogKey;
 use crate::event::{Event, Observer, Outcome};
 use crate::flow::{Flow, Transport};
-use crate::message::{Head, Malformed, Method, Name, Reply, Request, Via, lex, reason_phrase, second_reader};
-use crate::output::Output;
+use crate::message::{
+    DEFAULT_PORT, Head, Malformed, Method, Name, Reply, Request, Via, lex, reason_phrase, second_reader,
+};
+use crate::output::{Output, ReplyWay};
 use crate::proxy::{Job, Proxy, Routes, Targets, Turn};
 use crate::transaction::ServerKey;
 use crate::trunk::Trunk;
@@ -46,10 +50,13 @@ impl Engine {
 
     /// The way a response goes (RFC 3261 §18.2.2, RFC 3581 §4).
     #[expect(clippy::unused_self, reason = "reads as one of the engine's questions")]
-    pub(super) fn reply_flow(&self, via: &Via<'_>, flow: &Flow) -> Flow {
+    pub(super) fn reply_way(&self, via: &Via<'_>, flow: &Flow) -> ReplyWay {
         match flow.transport {
-            Transport::Udp => Flow { peer: via.reply_to(flow.peer), ..*flow },
-            Transport::Tcp => *flow,
+            Transport::Udp => ReplyWay { flow: Flow { peer: via.reply_to(flow.peer), ..*flow }, fallback: None },
+            Transport::Tcp => {
+                let port = via.port.unwrap_or(DEFAULT_PORT);
+                ReplyWay { flow: *flow, fallback: Some(SocketAddr::new(flow.peer.ip(), port)) }
+            }
         }
     }
 
@@ -71,7 +78,9 @@ impl Engine {
         let Some(via) = Reply::can_address(head) else { return };
         let tag = self.tag(head);
         let reply = reply_to(head, flow, status, reason, &tag);
-        scene.out.push(self.reply_flow(&via, flow), None, |out| reply.write(out, extra));
+        // Whoever has not been let in is not called back: no stream is opened for a refusal.
+        let way = ReplyWay { fallback: None, ..self.reply_way(&via, flow) };
+        scene.out.push_reply(way, |out| reply.write(out, extra));
     }
 
     /// Refuses without state.
@@ -179,7 +188,7 @@ impl Engine {
         initial: bool,
         targets: Targets,
     ) -> Job<'r, 'a> {
-        let reply = self.reply_flow(&request.via, came);
+        let reply = self.reply_way(&request.via, came);
         let (trunk, realm) = (trunk.id, &*trunk.account.realm);
         Job { request, came, reply, key, trunk, realm, own_routes: routes.ours, dialog, token: None, initial, targets }
     }

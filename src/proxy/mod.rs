@@ -35,7 +35,7 @@ use crate::dialog::{DialogKey, Dialogs};
 use crate::event::Observer;
 use crate::flow::Flow;
 use crate::message::{Reply, Request, reason_phrase};
-use crate::output::{BranchId, Output};
+use crate::output::{BranchId, Output, ReplyWay};
 use crate::transaction::{Expired, Kind, ServerId, ServerKey, Transactions};
 use crate::trunk::{Interfaces, TrunkId};
 
@@ -85,7 +85,7 @@ pub struct Job<'r, 'a> {
     /// The way it came.
     pub came: &'r Flow,
     /// The way responses go.
-    pub reply: Flow,
+    pub reply: ReplyWay,
     /// Its transaction.
     pub key: ServerKey,
     /// The trunk that let it in.

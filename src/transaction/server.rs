@@ -1,8 +1,7 @@
 //! Server transactions: requests that came to us.
 
 use crate::clock::Timestamp;
-use crate::flow::Flow;
-use crate::output::Output;
+use crate::output::{Output, ReplyWay};
 
 use super::server_invite::{self, ServerInvite};
 use super::server_non_invite::{self, ServerNonInvite};
@@ -28,7 +27,7 @@ pub struct Server {
     serial: u64,
     key: ServerKey,
     /// The way responses go.
-    flow: Flow,
+    way: ReplyWay,
     machine: Machine,
     /// What a retransmitted request gets again; empty while there is nothing to repeat.
     last_response: Vec<u8>,
@@ -50,20 +49,19 @@ impl Transactions {
         self.servers.get_mut(id.index as usize).filter(|server| server.serial == id.serial)
     }
 
-    /// Opens a transaction for a request whose responses go to `flow`; `None` when there are too many already.
-    pub fn open_server(&mut self, key: ServerKey, kind: Kind, flow: Flow) -> Option<ServerId> {
+    /// Opens a transaction for a request whose responses go `way`; `None` when there are too many already.
+    pub fn open_server(&mut self, key: ServerKey, kind: Kind, way: ReplyWay) -> Option<ServerId> {
         if self.servers.len() >= self.limit {
             return None;
         }
         self.next_server += 1;
         let serial = self.next_server;
-        let reliable = flow.transport.is_reliable();
+        let reliable = way.flow.transport.is_reliable();
         let machine = match kind {
             Kind::Invite => Machine::Invite(ServerInvite::start(reliable)),
             Kind::NonInvite => Machine::NonInvite(ServerNonInvite::start(reliable)),
         };
-        let index =
-            self.servers.insert(Server { serial, key, flow, machine, last_response: Vec::new(), context: None });
+        let index = self.servers.insert(Server { serial, key, way, machine, last_response: Vec::new(), context: None });
         let id = ServerId { index: u32::try_from(index).ok()?, serial };
         self.by_key.insert(key, id);
         Some(id)
@@ -102,9 +100,9 @@ impl Transactions {
             Machine::NonInvite(machine) => (machine.respond(status), true),
         };
         let Some(timers) = timers else { return false };
-        let sent = out.push(server.flow, None, write);
+        let sent = out.push_reply(server.way, write);
         server.last_response.clear();
-        if repeats && !server.flow.transport.is_reliable() {
+        if repeats && !server.way.flow.transport.is_reliable() {
             server.last_response.extend_from_slice(sent);
         } else {
             server.last_response.shrink_to_fit();
@@ -181,7 +179,7 @@ impl Transactions {
 impl Server {
     fn repeat(&self, out: &mut Output) {
         if !self.last_response.is_empty() {
-            out.push(self.flow, None, |bytes| bytes.extend_from_slice(&self.last_response));
+            out.push_reply(self.way, |bytes| bytes.extend_from_slice(&self.last_response));
         }
     }
 }
