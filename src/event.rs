@@ -84,6 +84,8 @@ outcomes! {
     ForeignRoute = "foreign_route",
     /// Refused with 403: the dialog never named the target.
     TargetNotNamed = "target_not_named",
+    /// Refused with 481: the dialog is over, or was never set up through here.
+    UnknownDialog = "unknown_dialog",
     /// REGISTER was accepted.
     RegisterAccepted = "register_accepted",
     /// REGISTER was refused by the registrar: 400, 403 or 423.

@@ -166,6 +166,7 @@ fn shared(
     };
     let nonce_key = config.auth.nonce_key.map_or_else(random_bytes, Ok)?;
     Ok(engine::Shared {
+        started: clock.now(),
         directory: ArcSwap::from_pointee(directory),
         credentials: store.credentials().clone(),
         nonces: NonceKeys::new(nonce_key, config.auth.nonce_lifetime, clock.now()),

@@ -8,6 +8,7 @@ use arc_swap::ArcSwap;
 use siphasher::sip::SipHasher24;
 
 use crate::auth::{CredentialSource, NonceKeys, ReplayWindows};
+use crate::clock::Timestamp;
 use crate::dialog::Dialogs;
 use crate::flow::{Flow, OpenStreams};
 use crate::limits::Rates;
@@ -20,6 +21,8 @@ use crate::trunk::{Directory, Interfaces, Trunk};
 
 /// Shared by all shards. Everything in it is read in the packet path and answers from memory.
 pub struct Shared {
+    /// When this process started: route tokens older than that may be for dialogs that it does not know.
+    pub started: Timestamp,
     /// Trunks and accounts; replaced whole when the configuration changes.
     pub directory: ArcSwap<Directory>,
     /// Credentials.

@@ -19,7 +19,7 @@ pub use branch::is_loop;
 pub use route::Routes;
 pub use settings::Settings;
 pub use target::{Target, Targets};
-pub use token::{RouteKeys, Token};
+pub use token::{RouteKeys, Token, Voucher};
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -126,7 +126,13 @@ impl Proxy {
     /// Forwards a request to all its targets. False when there is no room for another transaction; nothing was sent then.
     pub fn start(&mut self, job: &Job<'_, '_>, turn: &mut Turn<'_>) -> bool {
         let kind = response::kind_of(job.request.method);
-        let Some(server) = turn.transactions.open_server(job.key, kind, job.reply) else { return false };
+        if !self.note_dialog(job, turn) {
+            return false;
+        }
+        let Some(server) = turn.transactions.open_server(job.key, kind, job.reply) else {
+            self.shared.dialogs.fail(job.dialog);
+            return false;
+        };
         let index = self.contexts.insert(Context {
             server,
             method: job.request.method,
@@ -146,7 +152,6 @@ impl Proxy {
             Kind::Invite => self.reply(number, 100, turn),
             Kind::NonInvite => turn.transactions.remind_of_trying(server, turn.now),
         }
-        self.note_dialog(job, turn);
         self.send_to_targets(number, kind, job, turn);
         if self.contexts.get(index).is_some_and(|context| context.branches.is_empty()) {
             self.finish_branch_less(number, 503, turn);
@@ -195,7 +200,7 @@ impl Proxy {
         }
         let deadline = now + Duration::from_secs(u64::from(self.shared.settings.max_call_s));
         let tag = job.request.from.tag().unwrap_or_default();
-        self.shared.route_keys.load().mint(job.request.call_id, tag, job.trunk, deadline)
+        self.shared.route_keys.load().mint(job.request.call_id, tag, job.trunk, now, deadline)
     }
 
     /// Forwards an ACK for a 2xx, without state (RFC 3261 §16.11 fits: nothing ever answers it).

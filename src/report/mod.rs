@@ -80,6 +80,7 @@ fn level(outcome: Outcome) -> Level {
         | Outcome::NotYourFrom
         | Outcome::ForeignRoute
         | Outcome::TargetNotNamed
+        | Outcome::UnknownDialog
         | Outcome::RegisterRefused
         | Outcome::NotRegistered
         | Outcome::NotFound

@@ -252,6 +252,7 @@ impl World {
         }
         self.now = until;
         self.shared.location.sweep(self.now, usize::MAX, |_, _| ());
+        self.shared.dialogs.sweep(self.now);
         self.sent.drain(before..).collect()
     }
 
@@ -347,6 +348,7 @@ pub fn shared(setup: &Setup, now: Timestamp) -> Shared {
         false => Arc::new(MemoryReplayWindows::new(100_000, Duration::from_secs(300))),
     };
     Shared {
+        started: now,
         directory: ArcSwap::from_pointee(directory(setup)),
         credentials: Arc::new(credentials),
         nonces: NonceKeys::new(nonce_key, Duration::from_secs(if setup.forgets_replays { 864_000 } else { 300 }), now),
