@@ -27,6 +27,7 @@ use crate::metrics::{Metrics, Reading};
 use crate::proxy;
 use crate::report::{self, LogLimiter, Reporter};
 use crate::storage::{BindingJournal, Store, load_or_rotate};
+use crate::transaction::Limits;
 use crate::transport::{self, Bound, Clock, LocalAddresses};
 use crate::trunk::{Advertised, Alias, AuthPolicy, Directory, Interfaces};
 
@@ -34,8 +35,10 @@ use provision::Reachable;
 
 /// A route key makes tokens for a week; those it made are good for the longest call beyond that.
 const ROUTE_KEY_AGE_S: u64 = 7 * 24 * 3600;
-/// Most transactions of each kind in one shard: about a gigabyte when all of them hold a message.
+/// Most transactions of each kind in one shard: about 300 MB without the messages they keep.
 const MAX_TRANSACTIONS: usize = 1_000_000;
+/// Most bytes of messages that the transactions of one shard keep.
+const MAX_KEPT_BYTES: usize = 256 << 20;
 /// Most dialogs remembered; beyond it the route token alone decides.
 const MAX_DIALOGS: usize = 1_000_000;
 
@@ -182,7 +185,7 @@ fn shared(
         dialogs,
         registrar: config.registrar.clone(),
         proxy: Arc::new(proxy),
-        max_transactions: MAX_TRANSACTIONS,
+        transactions: Limits { transactions: MAX_TRANSACTIONS, bytes: MAX_KEPT_BYTES },
         secrets: Secrets { transactions: random_bytes()?, tags: random_bytes()? },
     })
 }

@@ -16,7 +16,7 @@ use crate::location::Location;
 use crate::message::{Head, Name, Request};
 use crate::proxy;
 use crate::registrar;
-use crate::transaction::KeyMaker;
+use crate::transaction::{KeyMaker, Limits};
 use crate::trunk::{Directory, Interfaces, Trunk};
 
 /// Shared by all shards. Everything in it is read in the packet path and answers from memory.
@@ -45,8 +45,8 @@ pub struct Shared {
     pub registrar: registrar::Settings,
     /// Of the proxies.
     pub proxy: Arc<proxy::Shared>,
-    /// Most server and client transactions of one shard.
-    pub max_transactions: usize,
+    /// How much the transactions of one shard may hold.
+    pub transactions: Limits,
     /// Secrets of this process.
     pub secrets: Secrets,
 }

@@ -136,7 +136,7 @@ impl Proxy {
         let index = self.contexts.insert(Context {
             server,
             method: job.request.method,
-            request: job.request.head.bytes().into(),
+            request: job.request.head.without_body().into(),
             peer: job.came.peer,
             branches: SmallVec::new(),
             best: None,

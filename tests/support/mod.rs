@@ -27,6 +27,7 @@ use sipward::limits::SourceRates;
 use sipward::location::{Binding, Location, NoBindingStore};
 use sipward::proxy;
 use sipward::registrar;
+use sipward::transaction::Limits;
 use sipward::trunk::{Account, AuthPolicy, Directory, Interfaces, Trunk, TrunkId};
 use uuid::Uuid;
 
@@ -266,10 +267,22 @@ impl World {
     }
 
     /// The stream has closed.
-    pub fn close(&mut self, connection: u64) {
+    pub fn close(&mut self, connection: u64) -> Vec<Sent> {
+        self.hear_of_closing(ConnectionId::new(0, connection))
+    }
+
+    /// The engine hears that a stream has closed, be it its own or another shard's.
+    pub fn hear_of_closing(&mut self, connection: ConnectionId) -> Vec<Sent> {
+        let before = self.sent.len();
         self.output.clear();
-        let connection = ConnectionId::new(0, connection);
         self.engine.connection_closed(connection, self.now, &mut self.heard, &mut self.output);
+        self.collect();
+        self.sent.drain(before..).collect()
+    }
+
+    /// Everything sent that no other call has returned.
+    pub fn take_sent(&mut self) -> Vec<Sent> {
+        std::mem::take(&mut self.sent)
     }
 
     fn collect(&mut self) {
@@ -366,7 +379,7 @@ pub fn shared(setup: &Setup, now: Timestamp) -> Shared {
             route_keys,
             loop_secret: [4; 16],
         }),
-        max_transactions: 100_000,
+        transactions: Limits { transactions: 100_000, bytes: 64 << 20 },
         secrets: Secrets { transactions: [1; 16], tags: [2; 16] },
     }
 }
