@@ -233,6 +233,13 @@ pub enum Event<'a> {
         to: &'a [u8],
         /// The way it came.
         flow: &'a Flow,
+        /// User-Agent of the caller; empty without one.
+        user_agent: &'a str,
+    },
+    /// A contact cannot be called, for this server does not speak its transport.
+    TargetSkipped {
+        /// The contact.
+        contact: &'a [u8],
     },
     /// A call was answered.
     CallAnswered {

@@ -6,6 +6,7 @@ mod metered;
 mod provision;
 mod snapshot;
 
+use std::io::IsTerminal;
 use std::net::{IpAddr, TcpListener};
 use std::sync::Arc;
 use std::time::Duration;
@@ -68,14 +69,16 @@ pub fn run(config: Config) -> anyhow::Result<()> {
     let api_address = api_listener.local_addr()?;
     let addresses = Arc::new(LocalAddresses::read().context("cannot read the addresses of this host")?);
     let local = addresses.list().into_iter().find(|ip| ip.is_ipv4() && !ip.is_loopback());
+    // A seed that is not there is noticed before passwords are made and shown.
+    let seed = config.account.seed.as_deref().map(provision::open_seed).transpose()?;
     let store = Arc::new(Store::open(&config.storage)?);
     let reachable = Reachable { listen: bound.addresses(), api: api_address, local };
     let first_run = provision::account(&store, &config, &reachable, clock.now())?;
     if let Some(HandedOver::File(path)) = &first_run {
         tracing::info!(path = %path.display(), "account, trunk and phones made; their secrets are in this file");
     }
-    if let Some(file) = &config.account.seed {
-        provision::seed(&store, &config, file, clock.now())?;
+    if let (Some(seed), Some(path)) = (seed, &config.account.seed) {
+        provision::seed(&store, &config, seed, path, clock.now())?;
     }
     let directory = snapshot::directory(&store, &config.account.auth_id, &config.engine.domain)?;
     warn_of_forgeable_admission(&directory);
@@ -252,7 +255,15 @@ fn wait(running: &transport::Running, listener: TcpListener, api: Arc<Api>) -> a
             // Dropped or sent, both mean the end.
             let _ = stopped.await;
         }));
+        let mut hangup = signal(SignalKind::hangup())?;
+        let hung_up = async {
+            // A closed terminal ends what ran in it; anybody else means "reload", which is not there yet.
+            while hangup.recv().await.is_some() && !std::io::stdout().is_terminal() {
+                tracing::warn!("SIGHUP: the configuration is read at the start only; restart to apply a change");
+            }
+        };
         let outcome = tokio::select! {
+            () = hung_up => Ok(()),
             _ = terminate.recv() => Ok(()),
             _ = interrupt.recv() => Ok(()),
             worker = failed => Err(anyhow::anyhow!("worker {worker} has failed; start the server again")),

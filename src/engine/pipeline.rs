@@ -386,8 +386,7 @@ impl Engine {
         let shared = self.shared.clone();
         let user = request.uri.user_name().unwrap_or_default();
         let name = std::str::from_utf8(&user).unwrap_or_default();
-        let targets =
-            target::bindings(&shared.location, &shared.interfaces, &shared.streams, trunk.id, name, scene.now);
+        let targets = shared.targets(trunk.id, name, scene);
         if targets.is_empty() {
             let credential = shared.credentials.credential(&trunk.account.auth_id, &user);
             let (status, outcome) = match credential {
@@ -396,12 +395,11 @@ impl Engine {
             };
             return self.refuse_once(request, flow, key, status, outcome, scene);
         }
-        if request.method == Method::Invite {
-            self.second_reading(request, scene);
-        }
+        let second = (request.method == Method::Invite).then(|| self.second_reading(request, scene)).flatten();
         let dialog = shared.dialogs.key(request.call_id, request.from.tag().unwrap_or_default());
         let initial = request.to.tag().is_none();
-        let job = self.job(request, flow, key, routes, trunk, dialog, initial, targets);
+        let mut job = self.job(request, flow, key, routes, trunk, dialog, initial, targets);
+        job.second = second;
         self.start(&job, Outcome::Forwarded, scene)
     }
 

@@ -14,10 +14,12 @@ use crate::flow::{Flow, OpenStreams};
 use crate::limits::Rates;
 use crate::location::Location;
 use crate::message::{Head, Name, Request};
-use crate::proxy;
+use crate::proxy::{self, Targets, target};
 use crate::registrar;
 use crate::transaction::{KeyMaker, Limits};
-use crate::trunk::{Directory, Interfaces, Trunk};
+use crate::trunk::{Directory, Interfaces, Trunk, TrunkId};
+
+use super::turn::Scene;
 
 /// Shared by all shards. Everything in it is read in the packet path and answers from memory.
 pub struct Shared {
@@ -95,6 +97,12 @@ impl Shared {
     /// Whether a host names this server or a trunk of it.
     pub(super) fn is_ours(&self, directory: &Directory, host: &[u8], port: Option<u16>, local: SocketAddr) -> bool {
         self.interfaces.is_this_server(host, port, local) || directory.by_domain(host).is_some()
+    }
+
+    /// The live bindings of an address of record.
+    pub(super) fn targets(&self, trunk: TrunkId, user: &str, scene: &mut Scene<'_>) -> Targets {
+        let (location, interfaces, streams) = (&self.location, &self.interfaces, &self.streams);
+        target::bindings(location, interfaces, streams, trunk, user, scene.now, scene.observer)
     }
 
     /// The To tag of a stateless answer: a MAC over what makes the request itself, so that its retransmission gets the

@@ -26,9 +26,12 @@ impl Proxy {
             }
             self.learn_named(job.dialog, &job.request.head, job.came);
             if method == Method::Invite {
-                let call_id = job.request.call_id;
+                let second = job.second.as_ref();
+                let call_id =
+                    second.and_then(|second| second.call_id.as_deref()).map_or(job.request.call_id, str::as_bytes);
+                let user_agent = second.and_then(|second| second.user_agent.as_deref()).unwrap_or_default();
                 let (from, to) = (job.request.from.uri.raw, job.request.uri.raw);
-                turn.observer.observe(&Event::CallStarted { call_id, from, to, flow: job.came });
+                turn.observer.observe(&Event::CallStarted { call_id, from, to, flow: job.came, user_agent });
             }
         } else if method.refreshes_target() {
             self.learn_named(job.dialog, &job.request.head, job.came);

@@ -34,6 +34,7 @@ use crate::clock::Timestamp;
 use crate::dialog::{DialogKey, Dialogs};
 use crate::event::Observer;
 use crate::flow::Flow;
+use crate::message::second_reader::SecondReading;
 use crate::message::{Reply, Request, reason_phrase};
 use crate::output::{BranchId, Output, ReplyWay};
 use crate::transaction::{Expired, Kind, ServerId, ServerKey, Transactions};
@@ -100,6 +101,8 @@ pub struct Job<'r, 'a> {
     pub token: Option<Token>,
     /// Whether it forms the dialog, rather than being in it.
     pub initial: bool,
+    /// What rsip read of an INVITE that starts a call, where it read the same as we did.
+    pub second: Option<SecondReading>,
     /// Where it goes; all of them at once.
     pub targets: Targets,
 }

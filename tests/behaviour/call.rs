@@ -203,3 +203,15 @@ fn what_was_answered_does_not_mind_that_its_stream_closes() {
     assert!(world.close(5).is_empty());
     world.assert_all_over();
 }
+
+#[test]
+fn a_contact_that_asks_for_tls_is_skipped_with_a_warning_and_the_others_ring() {
+    let mut world = World::ordinary();
+    let mut alice = Phone::new("alice", "127.0.0.1:6001");
+    let mut bob = Phone::new("bob", "127.0.0.1:6002");
+    let request = bob.register_with("Contact: <sips:bob@127.0.0.1:6002>, <sip:bob@127.0.0.1:6003>\r\n");
+    bob.authenticate(&mut world, &request);
+    let (_, forwarded) = invite(&mut world, &mut alice, "bob");
+    assert_eq!(only(forwarded).flow.peer, crate::support::address("127.0.0.1:6003"));
+    assert!(world.heard.log.contains(&"target skipped".to_owned()));
+}

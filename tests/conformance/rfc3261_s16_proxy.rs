@@ -416,3 +416,14 @@ fn s16_9_a_phone_whose_stream_is_gone_gives_500() {
     world.pass(MS(1));
     world.assert_all_over();
 }
+
+/// RFC 3325 §5: nobody outside says who somebody is.
+#[test]
+fn s16_6_identities_that_a_phone_asserts_stay_here_under_every_spelling() {
+    let (mut world, mut alice, _) = registered();
+    let claims = "P-Asserted-Identity: <sip:ceo@127.0.0.1>\r\np-asserted-identity : <tel:+1>\r\nP-ASSERTED-IDENTITY:\r\n <sip:x@y>\r\nP-Preferred-Identity: <sip:alice@127.0.0.1>\r\n";
+    let invite = alice.invite_with("bob", claims);
+    let (_, sent) = alice.authenticate(&mut world, &invite);
+    let forwarded = sent[1].text.to_ascii_lowercase();
+    assert!(!forwarded.contains("asserted") && !forwarded.contains("ceo"), "{forwarded}");
+}

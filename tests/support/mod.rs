@@ -87,6 +87,7 @@ impl Observer for Heard {
                 self.log.push(format!("unregistered {} {}", aor.user, gone.label()))
             }
             Event::CallStarted { .. } => self.log.push("call started".into()),
+            Event::TargetSkipped { .. } => self.log.push("target skipped".into()),
             Event::CallAnswered { .. } => self.log.push("call answered".into()),
             Event::CallEnded { status, .. } => self.log.push(format!("call ended {status}")),
             Event::SecondReaderRefused => self.log.push("rsip refused".into()),
