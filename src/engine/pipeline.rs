@@ -262,7 +262,7 @@ impl Engine {
         let user = request.to.uri.user_name().unwrap_or_default();
         let response = proof.map_or(b"".as_slice(), |proof| proof.answer.response);
         let mark = shared.register_mark(request, flow, response);
-        let contacts = WantedContacts::parse(request);
+        let contacts = WantedContacts::parse(request, &shared.registrar);
         let user_text = std::str::from_utf8(&user).unwrap_or_default();
         let registration = Registration {
             request,
