@@ -13,7 +13,7 @@ use std::time::Duration;
 use smallvec::SmallVec;
 
 use crate::clock::Timestamp;
-use crate::location::{AorRecord, Binding};
+use crate::location::{Answered, AorRecord, Binding};
 use crate::message::Uri;
 
 use super::{Registration, Rejection, Settings, Wanted};
@@ -104,6 +104,7 @@ impl<'d> Draft<'d> {
             q: wanted.q,
             credential: by.admitted.credential(),
             user_agent: terms.user_agent.clone(),
+            answered: Answered { mark: by.mark, at: terms.now },
         });
         match present {
             Some(entry) => {

@@ -16,9 +16,8 @@ use crate::auth::Admitted;
 use crate::clock::Timestamp;
 use crate::event::{Event, Gone, Observer};
 use crate::flow::Flow;
-use crate::location::{AddressOfRecord, AorRecord, Binding, Location};
+use crate::location::{AddressOfRecord, Answered, AorRecord, Binding, Location};
 use crate::message::{Name, Request, second_reader};
-use crate::transaction::T1_64;
 use crate::trunk::TrunkId;
 
 use draft::{Draft, Terms};
@@ -74,7 +73,7 @@ impl Registration<'_, '_> {
     /// What is known of this REGISTER already. Changes nothing.
     pub fn look(&self, location: &Location, now: Timestamp) -> Look {
         let look = |record: &AorRecord| Look {
-            answered: record.answered.iter().any(|seen| seen.mark == self.mark && now.since(seen.at) < T1_64),
+            answered: record.has_answered(self.mark, now),
             unchanged: self.unchanged_in(record, now).is_some(),
         };
         location.read(self.trunk, self.user, look).unwrap_or_default()
@@ -176,6 +175,7 @@ impl Registration<'_, '_> {
             let lifetime_s = settings.lifetime_s(wanted.expires_s.or(header_expires))?;
             if let Some(binding) = record.bindings.get_mut(at) {
                 binding.cseq = self.request.cseq;
+                binding.answered = Answered { mark: self.mark, at: now };
                 binding.q = wanted.q;
                 binding.expires_at = now + std::time::Duration::from_secs(u64::from(lifetime_s));
             }
