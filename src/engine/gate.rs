@@ -32,6 +32,8 @@ pub(super) enum Gate<'a> {
     Challenge { outcome: Outcome, stale: bool },
     /// 403: only a trunk that goes by address alone says no openly.
     Forbidden(Outcome),
+    /// No answer: its source has used up its rate.
+    Silence,
 }
 
 /// What the digest answers of a request are worth.
@@ -51,8 +53,27 @@ const fn challenge(outcome: Outcome) -> Gate<'static> {
 }
 
 impl Shared {
-    /// Holds a request against the policy of its trunk.
+    /// Holds a request against the policy of its trunk. What is refused costs its source a request of its rate; those without
+    /// a fresh nonce have paid before.
     pub(super) fn gate<'a>(
+        &self,
+        request: &Request<'a>,
+        answers: &Answers<'a>,
+        flow: &Flow,
+        trunk: &Trunk,
+        directory: &Directory,
+        now: Timestamp,
+    ) -> Gate<'a> {
+        let gate = self.judge(request, answers, flow, trunk, directory, now);
+        let refused = matches!(gate, Gate::Challenge { stale: false, .. } | Gate::Forbidden(_));
+        if refused && self.has_fresh_nonce(answers, &trunk.account.realm, now) && !self.rates.admit(flow.peer_ip(), now)
+        {
+            return Gate::Silence;
+        }
+        gate
+    }
+
+    fn judge<'a>(
         &self,
         request: &Request<'a>,
         answers: &Answers<'a>,
@@ -109,7 +130,7 @@ impl Shared {
         flow: &Flow,
         now: Timestamp,
     ) -> Digest<'a> {
-        let ours = answers.found.iter().find(|answer| answer.realm.means(trunk.account.realm.as_bytes()));
+        let ours = answers.for_realm(&trunk.account.realm).next();
         // An answer for another realm is worked through like one for ours.
         match ours.or(answers.found.last()) {
             Some(answer) => self.verify(request, *answer, trunk, directory, flow, now),
@@ -165,13 +186,11 @@ impl Shared {
         same_user && (uri.host.eq_ignore_ascii_case(request.uri.host) || same_trunk())
     }
 
-    /// Whether the request carries a nonce that this server made for the realm, fresh or not: such traffic is not
-    /// counted against its source.
-    pub(super) fn has_own_nonce(&self, answers: &Answers<'_>, realm: &str, now: Timestamp) -> bool {
-        answers
-            .found
-            .iter()
-            .any(|answer| !matches!(self.nonces.check(answer.nonce, realm.as_bytes(), now), NonceState::Forged))
+    /// Whether the request answers to a nonce that this server made for the realm and whose time has not passed: such
+    /// traffic is not counted against its source, unless it turns out not to be let in.
+    pub(super) fn has_fresh_nonce(&self, answers: &Answers<'_>, realm: &str, now: Timestamp) -> bool {
+        let mut ours = answers.for_realm(realm);
+        ours.any(|answer| matches!(self.nonces.check(answer.nonce, realm.as_bytes(), now), NonceState::Fresh(_)))
     }
 }
 
@@ -195,6 +214,11 @@ impl<'a> Answers<'a> {
             }
         }
         answers
+    }
+
+    /// Those for `realm`, of which there is one in the requests of every known client.
+    fn for_realm(&self, realm: &str) -> impl Iterator<Item = &DigestAnswer<'a>> {
+        self.found.iter().filter(move |answer| answer.realm.means(realm.as_bytes())).take(1)
     }
 
     /// The first username among them.

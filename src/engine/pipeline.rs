@@ -61,8 +61,8 @@ impl Engine {
         }
         // Step 3 before step 2: whether a nonce is ours depends on the realm, so on the trunk.
         let trunk = shared.select(&directory, request.uri.host, request.uri.port, flow);
-        let realm = &trunk.as_ref().unwrap_or(directory.default_trunk()).account.realm;
-        if !shared.has_own_nonce(answers, realm, scene.now) && !shared.rates.admit(flow.peer_ip(), scene.now) {
+        let fresh = |trunk: &Arc<Trunk>| shared.has_fresh_nonce(answers, &trunk.account.realm, scene.now);
+        if !trunk.as_ref().is_some_and(fresh) && !shared.rates.admit(flow.peer_ip(), scene.now) {
             return Outcome::RateLimited;
         }
         let Some(trunk) = trunk else {
@@ -77,6 +77,7 @@ impl Engine {
             Gate::Pass(admitted, proof) => (admitted, proof),
             Gate::Challenge { outcome, stale } => return self.challenge(request, flow, &trunk, outcome, stale, scene),
             Gate::Forbidden(outcome) => return self.refuse(request, flow, 403, outcome, scene),
+            Gate::Silence => return Outcome::RateLimited,
         };
         if request.method == Method::Register {
             return self.register(request, flow, key, &trunk, admitted, proof, scene);
@@ -269,7 +270,7 @@ impl Engine {
         let user = request.to.uri.user_name().unwrap_or_default();
         let response = proof.map_or(b"".as_slice(), |proof| proof.answer.response);
         let mark = shared.register_mark(request, flow, response);
-        let contacts = WantedContacts::parse(request);
+        let contacts = WantedContacts::parse(request, &shared.registrar);
         let user_text = std::str::from_utf8(&user).unwrap_or_default();
         let registration = Registration {
             request,

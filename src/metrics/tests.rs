@@ -38,6 +38,7 @@ fn binding() -> (AddressOfRecord, Binding) {
         q: 1000,
         credential: None,
         user_agent: "".into(),
+        answered: Default::default(),
     };
     (AddressOfRecord { trunk: TrunkId(uuid::Uuid::nil()), user: "alice".into() }, binding)
 }

@@ -73,6 +73,7 @@ fn binding() -> (AddressOfRecord, Binding) {
         q: 1000,
         credential: None,
         user_agent: "a \"phone\"".into(),
+        answered: Default::default(),
     };
     (AddressOfRecord { trunk: TrunkId(Uuid::nil()), user: "alice".into() }, binding)
 }

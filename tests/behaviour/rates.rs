@@ -63,6 +63,47 @@ fn traffic_with_a_nonce_of_ours_is_not_counted() {
     }
 }
 
+/// A nonce is free for everybody to fetch and proves nothing once its time has passed.
+#[test]
+fn an_old_nonce_of_ours_is_counted_like_none() {
+    let mut world = limited(1);
+    let mut alice = Phone::new("alice", "127.0.0.1:6001");
+    let old = world.nonce(1);
+    world.pass(Duration::from_secs(301));
+    world.datagram(address("127.0.0.1:6666"), &ping("sip:127.0.0.1", 70, 1));
+    for (nonce, heard) in [(old, 0), (world.nonce(2), 1)] {
+        let plain = alice.register_with("Contact: <sip:alice@127.0.0.1:6001>\r\n");
+        let answer = alice.answer_with("Authorization", &plain, &nonce, "MD5", 1);
+        let text = alice.with_answer(&plain, &answer);
+        assert_eq!(alice.send(&mut world, &text).len(), heard);
+    }
+    assert_eq!(world.outcome(), Outcome::RegisterAccepted);
+}
+
+/// A fresh nonce is no licence to guess; but whoever has the password gets in, whatever others send from his address.
+#[test]
+fn a_wrong_answer_costs_its_source_and_a_right_one_is_never_dropped() {
+    let mut world = limited(3);
+    let mut alice = Phone::new("alice", "127.0.0.1:6001");
+    let nonce = world.nonce(1);
+    let mut guess = |world: &mut World, user: &'static str, password: &'static str, nc: u32| {
+        alice.user = user;
+        alice.password = password;
+        let plain = alice.register_with("Contact: <sip:alice@127.0.0.1:6001>\r\n");
+        let answer = alice.answer_with("Authorization", &plain, &nonce, "MD5", nc);
+        let text = alice.with_answer(&plain, &answer);
+        alice.send(world, &text).iter().map(|sent| status(&sent.text)).collect::<Vec<_>>()
+    };
+    for (nc, user) in (1..).zip(["alice", "nobody", "bob"]) {
+        assert_eq!(guess(&mut world, user, "wrong", nc), [401], "{user}");
+    }
+    for user in ["alice", "nobody"] {
+        assert!(guess(&mut world, user, "wrong", 4).is_empty(), "{user}");
+        assert_eq!(world.outcome(), Outcome::RateLimited);
+    }
+    assert_eq!(guess(&mut world, "alice", "alice-secret", 5), [200]);
+}
+
 #[test]
 fn a_call_goes_on_under_its_route_token_whatever_the_rate() {
     let mut world = limited(2);
@@ -252,6 +293,8 @@ fn a_response_is_never_answered() {
 pub(crate) const SCENARIOS: &[fn()] = &[
     a_source_beyond_its_rate_hears_nothing_and_no_other_source_suffers,
     traffic_with_a_nonce_of_ours_is_not_counted,
+    an_old_nonce_of_ours_is_counted_like_none,
+    a_wrong_answer_costs_its_source_and_a_right_one_is_never_dropped,
     a_call_goes_on_under_its_route_token_whatever_the_rate,
     an_options_ping_is_answered_without_state_also_at_its_last_hop,
     options_to_a_user_or_to_another_host_is_no_ping,

@@ -311,6 +311,7 @@ impl World {
             q: 1000,
             credential: None,
             user_agent: "".into(),
+            answered: Default::default(),
         };
         self.shared.location.update(TRUNK, user, |record| {
             record.bindings.push(binding);
