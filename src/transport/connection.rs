@@ -12,9 +12,9 @@ use tokio::net::TcpStream;
 use tokio::sync::Notify;
 
 use super::admission::Permit;
+use super::write_queue::Origin;
 use super::write_queue::WriteQueue;
 use crate::clock::Timestamp;
-use crate::engine::BranchId;
 use crate::flow::ConnectionId;
 use crate::flow::Flow;
 use crate::message::Framer;
@@ -81,7 +81,7 @@ impl Connection {
     pub(super) fn write(
         &mut self,
         bytes: &[u8],
-        branch: Option<BranchId>,
+        origin: Option<Origin>,
         max_waiting: usize,
         cork: bool,
         now: Timestamp,
@@ -97,7 +97,7 @@ impl Connection {
                 return Ok(());
             }
         }
-        if !self.queue.push(rest, branch, max_waiting, now) {
+        if !self.queue.push(rest, origin, max_waiting, now) {
             return Err(CloseReason::Unread);
         }
         if !cork && !self.is_dirty {

@@ -17,8 +17,8 @@ use super::connection::CloseReason;
 use super::connection::Connection;
 use super::counters::TransportCounters;
 use super::settings::Settings;
+use super::write_queue::Origin;
 use crate::clock::Timestamp;
-use crate::engine::BranchId;
 use crate::flow::ConnectionId;
 
 /// Every stream that the shard owns, and what the engine is still to be told of them.
@@ -45,7 +45,8 @@ pub(super) struct Connections {
 /// What the engine must learn after the messages at hand are dealt with.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Aftermath {
-    SendFailed(BranchId),
+    /// Also for other shards, whose requests may have waited here.
+    SendFailed(Origin),
     Closed(ConnectionId),
 }
 
@@ -149,13 +150,13 @@ impl Connections {
         &mut self,
         id: ConnectionId,
         bytes: &[u8],
-        branch: Option<BranchId>,
+        origin: Option<Origin>,
         cork: bool,
         now: Timestamp,
     ) -> bool {
         let max_waiting = self.limits.write_queue_bytes;
         let Some(connection) = self.get_mut(id) else { return false };
-        if let Err(reason) = connection.write(bytes, branch, max_waiting, cork, now) {
+        if let Err(reason) = connection.write(bytes, origin, max_waiting, cork, now) {
             self.close(id, reason);
             return false;
         }
@@ -197,9 +198,9 @@ impl Connections {
         tracing::debug!(peer = %connection.peer, ?reason, "connection closed");
         self.count_close(reason);
         connection.wake.notify_one();
-        for branch in connection.queue.into_branches() {
+        for origin in connection.queue.into_unsent() {
             self.counters.stream_sends_failed.increment();
-            self.aftermath.push_back(Aftermath::SendFailed(branch));
+            self.aftermath.extend(origin.map(Aftermath::SendFailed));
         }
         self.aftermath.push_back(Aftermath::Closed(id));
         if self.slots.is_empty() {

@@ -2,6 +2,7 @@
 
 use tokio::sync::mpsc;
 
+use super::write_queue::Origin;
 use crate::engine::BranchId;
 use crate::flow::Flow;
 
@@ -21,10 +22,8 @@ pub(super) enum Letter {
         bytes: Vec<u8>,
         /// The stream.
         flow: Flow,
-        /// What to fail in the sending shard when it cannot be sent.
-        branch: Option<BranchId>,
-        /// The sending shard.
-        from: u8,
+        /// Who is to hear when it cannot be sent.
+        origin: Option<Origin>,
     },
     /// An answer to [`Letter::ForConnection`]: it could not be sent.
     SendFailed(BranchId),

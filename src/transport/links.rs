@@ -9,8 +9,8 @@ use super::inbox::Inboxes;
 use super::inbox::Letter;
 use super::inbox::Undelivered;
 use super::udp::UdpSockets;
+use super::write_queue::Origin;
 use crate::clock::Timestamp;
-use crate::engine::BranchId;
 use crate::engine::Send;
 use crate::flow::ConnectionId;
 use crate::flow::Flow;
@@ -28,34 +28,21 @@ impl Links {
     /// Sends one message. Streams write it at once or, with `cork`, when the messages at hand are dealt with.
     pub(super) fn send(&mut self, send: &Send, bytes: &[u8], cork: bool, now: Timestamp) {
         let Send { flow, branch, .. } = send;
+        let origin = branch.map(|branch| Origin { shard: self.shard, branch });
         match flow.transport {
             Transport::Udp => {
                 if !self.udp.send(flow.local, flow.peer, bytes) {
-                    self.failed(*branch);
+                    self.failed(origin);
                 }
             }
             Transport::Tcp if !flow.connection.is_some() => {
                 let stream = self.connections.toward(flow.local, flow.peer, now);
-                self.write(stream.unwrap_or_default(), bytes, *branch, cork, now);
+                self.write(stream.unwrap_or_default(), bytes, origin, cork, now);
             }
             Transport::Tcp if flow.connection.shard() == self.shard => {
-                self.write(flow.connection, bytes, *branch, cork, now);
+                self.write(flow.connection, bytes, origin, cork, now);
             }
-            Transport::Tcp => self.forward(*flow, *branch, bytes),
-        }
-    }
-
-    /// Sends on a stream of this shard on behalf of shard `from`.
-    pub(super) fn send_for(&mut self, from: u8, flow: Flow, branch: Option<BranchId>, bytes: &[u8], now: Timestamp) {
-        // Its branch belongs to the other shard, so it must not be noted in the stream's queue.
-        if self.connections.write(flow.connection, bytes, None, true, now) {
-            self.count_sent(bytes);
-            return;
-        }
-        self.counters.stream_sends_failed.increment();
-        if let Some(branch) = branch {
-            let posted = self.inboxes.post(from, || Letter::SendFailed(branch));
-            self.count_post(posted);
+            Transport::Tcp => self.forward(*flow, origin, bytes),
         }
     }
 
@@ -72,27 +59,33 @@ impl Links {
         }
     }
 
-    fn write(&mut self, id: ConnectionId, bytes: &[u8], branch: Option<BranchId>, cork: bool, now: Timestamp) {
-        if self.connections.write(id, bytes, branch, cork, now) {
+    /// Writes to a stream of this shard, on whosever behalf.
+    pub(super) fn write(&mut self, id: ConnectionId, bytes: &[u8], origin: Option<Origin>, cork: bool, now: Timestamp) {
+        if self.connections.write(id, bytes, origin, cork, now) {
             self.count_sent(bytes);
         } else {
             self.counters.stream_sends_failed.increment();
-            self.failed(branch);
+            self.failed(origin);
         }
     }
 
-    fn forward(&mut self, flow: Flow, branch: Option<BranchId>, bytes: &[u8]) {
-        let from = self.shard;
-        let letter = || Letter::ForConnection { bytes: bytes.to_vec(), flow, branch, from };
+    /// Tells another shard that a request of its own was not sent.
+    pub(super) fn tell_failed(&self, origin: Origin) {
+        let posted = self.inboxes.post(origin.shard, || Letter::SendFailed(origin.branch));
+        self.count_post(posted);
+    }
+
+    fn forward(&mut self, flow: Flow, origin: Option<Origin>, bytes: &[u8]) {
+        let letter = || Letter::ForConnection { bytes: bytes.to_vec(), flow, origin };
         let posted = self.inboxes.post(flow.connection.shard(), letter);
         self.count_post(posted);
         if posted.is_err() {
-            self.failed(branch);
+            self.failed(origin);
         }
     }
 
-    fn failed(&mut self, branch: Option<BranchId>) {
-        self.connections.aftermath.extend(branch.map(Aftermath::SendFailed));
+    fn failed(&mut self, origin: Option<Origin>) {
+        self.connections.aftermath.extend(origin.map(Aftermath::SendFailed));
     }
 
     fn count_sent(&self, bytes: &[u8]) {

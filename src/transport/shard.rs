@@ -21,6 +21,7 @@ use super::packet_path::PacketPath;
 use super::steady::Clock;
 use super::udp::DatagramRoom;
 use super::udp::is_keep_alive;
+use super::write_queue::Origin;
 use crate::clock::Timestamp;
 use crate::engine::Disposition;
 use crate::engine::Observer;
@@ -117,10 +118,13 @@ impl<P: PacketPath> Shard<P> {
     pub(super) fn open_letter(&mut self, letter: Letter, now: Timestamp) {
         match letter {
             Letter::HandedOver { mut bytes, flow } => self.receive_handed_over(&mut bytes, flow, now),
-            Letter::ForConnection { bytes, flow, branch, from } => {
-                self.links.send_for(from, flow, branch, &bytes, now);
+            Letter::ForConnection { bytes, flow, origin } => {
+                self.links.write(flow.connection, &bytes, origin, true, now)
             }
-            Letter::SendFailed(branch) => self.links.connections.aftermath.push_back(Aftermath::SendFailed(branch)),
+            Letter::SendFailed(branch) => {
+                let origin = Origin { shard: self.links.shard, branch };
+                self.links.connections.aftermath.push_back(Aftermath::SendFailed(origin));
+            }
         }
     }
 
@@ -155,7 +159,8 @@ impl<P: PacketPath> Shard<P> {
             let Some(aftermath) = self.links.connections.aftermath.pop_front() else { break };
             self.output.clear();
             match aftermath {
-                Aftermath::SendFailed(branch) => {
+                Aftermath::SendFailed(origin) if origin.shard != self.links.shard => self.links.tell_failed(origin),
+                Aftermath::SendFailed(Origin { branch, .. }) => {
                     self.path.send_failed(branch, now, &mut *self.observer, &mut self.output);
                 }
                 Aftermath::Closed(id) => {

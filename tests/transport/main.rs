@@ -10,6 +10,8 @@
     reason = "a test fails by panicking"
 )]
 
+mod streams;
+
 use std::io::ErrorKind;
 use std::io::Read;
 use std::io::Write;
@@ -47,6 +49,8 @@ struct Obedient {
     shard: u8,
     log: Log,
     timer: Option<(Timestamp, Flow)>,
+    /// What "keep" was told on, for all shards.
+    kept: Arc<Mutex<Option<Flow>>>,
 }
 
 struct Nobody;
@@ -91,6 +95,18 @@ impl PacketPath for Obedient {
             ["datagram", local, peer] => {
                 let to = Flow::udp(local.parse().unwrap(), peer.parse().unwrap());
                 out.push(to, Some(BranchId { index: 9, serial: 9 }), |to| to.extend_from_slice(&message("sent")));
+            }
+            ["which"] => answer(out, flow, &format!("shard {}", self.shard)),
+            ["keep"] => {
+                *self.kept.lock().unwrap() = Some(flow);
+                answer(out, flow, &format!("kept {}", self.shard));
+            }
+            ["press", count] => {
+                let kept = self.kept.lock().unwrap().unwrap();
+                for index in 0..count.parse().unwrap() {
+                    let branch = BranchId { index, serial: 6 };
+                    out.push(kept, Some(branch), |to| to.resize(to.len() + (1 << 20), b'x'));
+                }
             }
             ["dead", shard] => {
                 let gone = ConnectionId::new(shard.parse().unwrap(), 1 << 24);
@@ -154,11 +170,12 @@ impl Server {
         let mut settings = Settings { listen, workers: 1, ..Settings::default() };
         change(&mut settings);
         let log = Log::default();
-        let notes = Arc::clone(&log);
-        let running = bind(settings)
-            .unwrap()
-            .start(Clock::start(), move |shard| (Obedient { shard, log: Arc::clone(&notes), timer: None }, Nobody))
-            .unwrap();
+        let (notes, kept) = (Arc::clone(&log), Arc::default());
+        let make = move |shard| {
+            let (log, kept) = (Arc::clone(&notes), Arc::clone(&kept));
+            (Obedient { shard, log, timer: None, kept }, Nobody)
+        };
+        let running = bind(settings).unwrap().start(Clock::start(), make).unwrap();
         Self { running, log }
     }
 
@@ -175,6 +192,20 @@ impl Server {
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         stream.set_nodelay(true).unwrap();
         stream
+    }
+
+    /// A stream that the kernel gave to shard `wanted`.
+    fn connect_to_shard(&self, index: usize, wanted: u8) -> TcpStream {
+        for _ in 0..200 {
+            let mut stream = self.connect(index);
+            stream.write_all(&message("which")).unwrap();
+            let mut answer = message("shard 0");
+            stream.read_exact(&mut answer).unwrap();
+            if answer == message(&format!("shard {wanted}")) {
+                return stream;
+            }
+        }
+        panic!("the kernel gives shard {wanted} nothing");
     }
 
     fn has_noted(&self, text: &str) -> bool {
