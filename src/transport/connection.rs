@@ -31,6 +31,8 @@ pub(super) struct Connection {
     pub(super) partial: Vec<u8>,
     /// When the first byte of `partial` arrived.
     pub(super) partial_since: Option<Timestamp>,
+    /// Whether the engine has had a message from it, and so may know it.
+    pub(super) has_spoken: bool,
     pub(super) queue: WriteQueue,
     /// When a byte last went in either direction.
     pub(super) alive_at: Timestamp,
@@ -64,6 +66,7 @@ impl Connection {
             framer: Framer::default(),
             partial: Vec::new(),
             partial_since: None,
+            has_spoken: false,
             queue: WriteQueue::default(),
             alive_at: now,
             wake: Rc::new(Notify::new()),

@@ -47,7 +47,10 @@ pub(super) struct Connections {
 pub(super) enum Aftermath {
     /// Also for other shards, whose requests may have waited here.
     SendFailed(Origin),
-    Closed(ConnectionId),
+    Closed {
+        id: ConnectionId,
+        has_spoken: bool,
+    },
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -198,11 +201,12 @@ impl Connections {
         tracing::debug!(peer = %connection.peer, ?reason, "connection closed");
         self.count_close(reason);
         connection.wake.notify_one();
+        let has_spoken = connection.has_spoken;
         for origin in connection.queue.into_unsent() {
             self.counters.stream_sends_failed.increment();
             self.aftermath.extend(origin.map(Aftermath::SendFailed));
         }
-        self.aftermath.push_back(Aftermath::Closed(id));
+        self.aftermath.push_back(Aftermath::Closed { id, has_spoken });
         if self.slots.is_empty() {
             self.slots.shrink_to_fit();
             self.count_changed.notify_one();

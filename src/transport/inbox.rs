@@ -4,6 +4,7 @@ use tokio::sync::mpsc;
 
 use super::write_queue::Origin;
 use crate::engine::BranchId;
+use crate::flow::ConnectionId;
 use crate::flow::Flow;
 
 /// A message from another shard.
@@ -27,6 +28,8 @@ pub(super) enum Letter {
     },
     /// An answer to [`Letter::ForConnection`]: it could not be sent.
     SendFailed(BranchId),
+    /// A stream from which messages may have been handed over has closed.
+    Closed(ConnectionId),
 }
 
 /// Letters that may wait in a shard; what comes beyond is dropped and counted, as on a network.
@@ -56,6 +59,16 @@ impl Inboxes {
         let permit = sender.try_reserve().map_err(|_| Undelivered::Full)?;
         permit.send(letter());
         Ok(())
+    }
+
+    /// The shards other than `own`.
+    pub(super) fn others(&self, own: u8) -> impl Iterator<Item = u8> + use<> {
+        (0..=u8::MAX).take(self.0.len()).filter(move |shard| *shard != own)
+    }
+
+    /// The inbox of `shard`, to wait for room in it.
+    pub(super) fn of(&self, shard: u8) -> Option<mpsc::Sender<Letter>> {
+        self.0.get(usize::from(shard)).cloned()
     }
 }
 

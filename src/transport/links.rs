@@ -1,6 +1,10 @@
 //! Everything that a shard can send on: its sockets, its streams, and the other shards.
 
+use std::collections::VecDeque;
+use std::rc::Rc;
 use std::sync::Arc;
+
+use tokio::sync::Notify;
 
 use super::connections::Aftermath;
 use super::connections::Connections;
@@ -22,7 +26,15 @@ pub(super) struct Links {
     pub(super) connections: Connections,
     pub(super) inboxes: Inboxes,
     pub(super) counters: Arc<TransportCounters>,
+    /// Shards in whose inbox there was no room for the news that a stream has closed.
+    pub(super) untold: VecDeque<(u8, ConnectionId)>,
+    /// Told when something was added to `untold`.
+    pub(super) untold_grew: Rc<Notify>,
 }
+
+/// News of closed streams that may wait for room. Each is for a stream that had been open, so that many mean that a shard
+/// has stood still for long; what is beyond is dropped and counted, and that shard's requests on it time out.
+const MAX_UNTOLD: usize = 65_536;
 
 impl Links {
     /// Sends one message. Streams write it at once or, with `cork`, when the messages at hand are dealt with.
@@ -73,6 +85,24 @@ impl Links {
     pub(super) fn tell_failed(&self, origin: Origin) {
         let posted = self.inboxes.post(origin.shard, || Letter::SendFailed(origin.branch));
         self.count_post(posted);
+    }
+
+    /// Tells all other shards that a stream of this one has closed. Behind every message that came on it, for the inbox
+    /// keeps their order.
+    pub(super) fn tell_closed(&mut self, id: ConnectionId) {
+        for shard in self.inboxes.others(self.shard) {
+            let posted = self.inboxes.post(shard, || Letter::Closed(id));
+            if posted.is_ok() {
+                continue;
+            }
+            // A shard that never hears of it would believe in the stream for ever, so this news is not simply dropped.
+            if self.untold.len() < MAX_UNTOLD {
+                self.untold.push_back((shard, id));
+                self.untold_grew.notify_one();
+            } else {
+                self.count_post(posted);
+            }
+        }
     }
 
     fn forward(&mut self, flow: Flow, origin: Option<Origin>, bytes: &[u8]) {

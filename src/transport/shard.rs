@@ -125,6 +125,11 @@ impl<P: PacketPath> Shard<P> {
                 let origin = Origin { shard: self.links.shard, branch };
                 self.links.connections.aftermath.push_back(Aftermath::SendFailed(origin));
             }
+            Letter::Closed(id) => {
+                self.output.clear();
+                self.path.connection_closed(id, now, &mut *self.observer, &mut self.output);
+                self.dispatch(true, now);
+            }
         }
     }
 
@@ -163,8 +168,12 @@ impl<P: PacketPath> Shard<P> {
                 Aftermath::SendFailed(Origin { branch, .. }) => {
                     self.path.send_failed(branch, now, &mut *self.observer, &mut self.output);
                 }
-                Aftermath::Closed(id) => {
+                Aftermath::Closed { id, has_spoken } => {
                     self.path.connection_closed(id, now, &mut *self.observer, &mut self.output);
+                    // When the server stops, every shard closes what it has, and none is left to do anything about it.
+                    if has_spoken && !self.is_stopping {
+                        self.links.tell_closed(id);
+                    }
                 }
             }
             self.dispatch(true, now);

@@ -96,6 +96,16 @@ impl PacketPath for Obedient {
                 let to = Flow::udp(local.parse().unwrap(), peer.parse().unwrap());
                 out.push(to, Some(BranchId { index: 9, serial: 9 }), |to| to.extend_from_slice(&message("sent")));
             }
+            ["tell", shard] if shard.parse() == Ok(self.shard) => {
+                let id = flow.connection;
+                self.note(format!("told {} of {} at {shard}", id.serial(), id.shard()));
+            }
+            ["tell", shard] => return Disposition::HandOver(shard.parse().unwrap()),
+            ["sleep", shard, millis] if shard.parse() == Ok(self.shard) => {
+                self.note(format!("asleep {shard}"));
+                sleep(Duration::from_millis(millis.parse().unwrap()));
+            }
+            ["sleep", shard, _] => return Disposition::HandOver(shard.parse().unwrap()),
             ["which"] => answer(out, flow, &format!("shard {}", self.shard)),
             ["keep"] => {
                 *self.kept.lock().unwrap() = Some(flow);
@@ -137,8 +147,8 @@ impl PacketPath for Obedient {
         self.note(format!("failed {} {}", branch.index, self.shard));
     }
 
-    fn connection_closed(&mut self, _: ConnectionId, _now: Timestamp, _: &mut dyn Observer, _out: &mut Output) {
-        self.note("closed".to_owned());
+    fn connection_closed(&mut self, id: ConnectionId, _now: Timestamp, _: &mut dyn Observer, _out: &mut Output) {
+        self.note(format!("closed {} of {} at {}", id.serial(), id.shard(), self.shard));
     }
 }
 
@@ -209,7 +219,11 @@ impl Server {
     }
 
     fn has_noted(&self, text: &str) -> bool {
-        self.log.lock().unwrap().iter().any(|note| note == text)
+        self.notes(text) > 0
+    }
+
+    fn notes(&self, text: &str) -> usize {
+        self.log.lock().unwrap().iter().filter(|note| *note == text).count()
     }
 }
 
@@ -428,7 +442,7 @@ fn a_stream_that_cannot_be_framed_reaches_the_engine_once_and_is_closed() {
     stream.write_all(b"echo broken\r\nContent-Length: -1\r\n\r\n").unwrap();
     expect(&mut stream, b"echo broken\r\nContent-Length: -1\r\n\r\n");
     assert!(is_closed(&mut stream));
-    eventually("the engine is told", || server.has_noted("closed"));
+    eventually("the engine is told", || server.notes("closed 16777216 of 0 at 0") == 1);
     eventually("it is counted", || server.count("connections_closed_framing") == 1);
     assert_eq!(server.count("connections_open"), 0);
 }

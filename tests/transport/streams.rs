@@ -18,3 +18,68 @@ fn requests_that_wait_in_the_queue_of_another_shard_fail_in_their_own_when_the_s
     eventually("the last of them fails in its own shard", || server.has_noted("failed 31 1"));
     eventually("it is counted", || server.count("stream_sends_failed") > 0);
 }
+
+/// Notes of one stream at one shard, in order, such as "told" and "closed".
+fn notes_of(server: &Server, stream: &str) -> Vec<String> {
+    let log = server.log.lock().unwrap();
+    log.iter().filter_map(|note| note.strip_suffix(stream)).map(|what| what.trim_end().to_owned()).collect()
+}
+
+#[test]
+fn every_shard_hears_that_a_stream_has_closed_and_after_all_that_came_on_it() {
+    let server = Server::start(&["tcp:127.0.0.1:0"], |settings| settings.workers = 2);
+    for round in 1..=10_u64 {
+        let mut stream = server.connect(0);
+        stream.write_all(&[message("tell 0"), message("tell 1")].concat().repeat(200)).unwrap();
+        drop(stream);
+        for shard in 0..2 {
+            let closings = || {
+                let log = server.log.lock().unwrap();
+                let at = format!(" at {shard}");
+                log.iter().filter(|note| note.starts_with("closed") && note.ends_with(&at)).count()
+            };
+            eventually("it hears", || closings() == usize::try_from(round).unwrap());
+        }
+    }
+    let closed: Vec<_> = {
+        let log = server.log.lock().unwrap();
+        log.iter().filter_map(|note| note.strip_prefix("closed")).map(str::to_owned).collect()
+    };
+    assert_eq!(closed.len(), 20);
+    for stream in closed {
+        let notes = notes_of(&server, &stream);
+        assert_eq!((notes.len(), notes.last().map(String::as_str)), (201, Some("closed")), "{stream}");
+    }
+}
+
+#[test]
+fn a_shard_whose_inbox_is_full_hears_of_a_closed_stream_when_it_has_room_again() {
+    let server = Server::start(&["tcp:127.0.0.1:0"], |settings| settings.workers = 2);
+    let mut stream = server.connect_to_shard(0, 0);
+    stream.write_all(&message("sleep 1 700")).unwrap();
+    eventually("it sleeps", || server.has_noted("asleep 1"));
+    stream.write_all(&message("tell 1").repeat(5_000)).unwrap();
+    eventually("its inbox is full", || server.count("inbox_full") > 0);
+    drop(stream);
+    let closings = |at: &str| {
+        let log = server.log.lock().unwrap();
+        log.iter().filter(|note| note.starts_with("closed") && note.ends_with(at)).count()
+    };
+    eventually("its own shard hears", || closings("at 0") > 0);
+    let (own, other) = (closings("at 0"), closings("at 1"));
+    assert!(own > other, "the other still sleeps");
+    eventually("the other hears as well", || closings("at 1") == closings("at 0"));
+}
+
+#[test]
+fn a_stream_without_a_message_is_not_told_of_to_other_shards() {
+    let server = Server::start(&["tcp:127.0.0.1:0"], |settings| settings.workers = 2);
+    let mut speaking = server.connect(0);
+    drop(server.connect(0));
+    eventually("it is closed", || server.count("connections_closed_by_peer") == 1);
+    speaking.write_all(&message("which")).unwrap();
+    drop(speaking);
+    eventually("three notes", || server.log.lock().unwrap().len() == 3);
+    sleep(Duration::from_millis(50));
+    assert_eq!(server.log.lock().unwrap().len(), 3, "one for the silent stream and two for the other");
+}
