@@ -53,6 +53,15 @@ pub(super) enum Aftermath {
     },
 }
 
+/// Why a message was not written.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Unwritten {
+    /// The stream is not there, or broke.
+    Gone,
+    /// The peer does not read.
+    Unread,
+}
+
 #[derive(Clone, Copy, Debug)]
 struct Limits {
     write_queue_bytes: usize,
@@ -148,7 +157,6 @@ impl Connections {
     }
 
     /// Writes a message to a stream, now or, with `cork`, at the next [`Connections::flush`]. Failure closes the stream.
-    /// Whether the stream was there and took it.
     pub(super) fn write(
         &mut self,
         id: ConnectionId,
@@ -156,18 +164,18 @@ impl Connections {
         origin: Option<Origin>,
         cork: bool,
         now: Timestamp,
-    ) -> bool {
+    ) -> Result<(), Unwritten> {
         let max_waiting = self.limits.write_queue_bytes;
-        let Some(connection) = self.get_mut(id) else { return false };
+        let Some(connection) = self.get_mut(id) else { return Err(Unwritten::Gone) };
         if let Err(reason) = connection.write(bytes, origin, max_waiting, cork, now) {
             self.close(id, reason);
-            return false;
+            return Err(if reason == CloseReason::Unread { Unwritten::Unread } else { Unwritten::Gone });
         }
         if cork && !connection.is_dirty {
             connection.is_dirty = true;
             self.dirty.push(id);
         }
-        true
+        Ok(())
     }
 
     /// Writes what was corked; the tasks of the streams are woken to wait for what is left.

@@ -1,5 +1,7 @@
 //! What shards send each other.
 
+use std::net::SocketAddr;
+
 use tokio::sync::mpsc;
 
 use super::write_queue::Origin;
@@ -25,6 +27,8 @@ pub(super) enum Letter {
         flow: Flow,
         /// Who is to hear when it cannot be sent.
         origin: Option<Origin>,
+        /// Where to open a stream to when that of `flow` has closed.
+        fallback: Option<SocketAddr>,
     },
     /// An answer to [`Letter::ForConnection`]: it could not be sent.
     SendFailed(BranchId),

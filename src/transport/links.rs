@@ -1,6 +1,7 @@
 //! Everything that a shard can send on: its sockets, its streams, and the other shards.
 
 use std::collections::VecDeque;
+use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -8,6 +9,7 @@ use tokio::sync::Notify;
 
 use super::connections::Aftermath;
 use super::connections::Connections;
+use super::connections::Unwritten;
 use super::counters::TransportCounters;
 use super::inbox::Inboxes;
 use super::inbox::Letter;
@@ -32,6 +34,17 @@ pub(super) struct Links {
     pub(super) untold_grew: Rc<Notify>,
 }
 
+/// A message for a stream.
+#[derive(Clone, Copy)]
+pub(super) struct Outgoing<'a> {
+    pub(super) flow: Flow,
+    pub(super) bytes: &'a [u8],
+    /// Who is to hear when it cannot be sent.
+    pub(super) origin: Option<Origin>,
+    /// Where to open a stream to when that of `flow` has closed (RFC 3261 §18.2.2).
+    pub(super) fallback: Option<SocketAddr>,
+}
+
 /// News of closed streams that may wait for room. Each is for a stream that had been open, so that many mean that a shard
 /// has stood still for long; what is beyond is dropped and counted, and that shard's requests on it time out.
 const MAX_UNTOLD: usize = 65_536;
@@ -39,7 +52,7 @@ const MAX_UNTOLD: usize = 65_536;
 impl Links {
     /// Sends one message. Streams write it at once or, with `cork`, when the messages at hand are dealt with.
     pub(super) fn send(&mut self, send: &Send, bytes: &[u8], cork: bool, now: Timestamp) {
-        let Send { flow, branch, .. } = send;
+        let Send { flow, branch, fallback, .. } = send;
         let origin = branch.map(|branch| Origin { shard: self.shard, branch });
         match flow.transport {
             Transport::Udp => {
@@ -47,15 +60,44 @@ impl Links {
                     self.failed(origin);
                 }
             }
-            Transport::Tcp if !flow.connection.is_some() => {
-                let stream = self.connections.toward(flow.local, flow.peer, now);
-                self.write(stream.unwrap_or_default(), bytes, origin, cork, now);
-            }
-            Transport::Tcp if flow.connection.shard() == self.shard => {
-                self.write(flow.connection, bytes, origin, cork, now);
-            }
-            Transport::Tcp => self.forward(*flow, origin, bytes),
+            Transport::Tcp => self.stream(Outgoing { flow: *flow, bytes, origin, fallback: *fallback }, cork, now),
         }
+    }
+
+    /// Sends one message over a stream, on behalf of any shard.
+    pub(super) fn stream(&mut self, message: Outgoing<'_>, cork: bool, now: Timestamp) {
+        let Outgoing { flow, bytes, origin, fallback } = message;
+        let written = if !flow.connection.is_some() {
+            self.write_toward(flow.peer, &message, cork, now)
+        } else if flow.connection.shard() == self.shard {
+            match (self.connections.write(flow.connection, bytes, origin, cork, now), fallback) {
+                (Err(Unwritten::Gone), Some(fallback)) => {
+                    self.counters.responses_on_another_stream.increment();
+                    self.write_toward(fallback, &message, cork, now)
+                }
+                (written, _) => written,
+            }
+        } else {
+            return self.forward(message);
+        };
+        if written.is_ok() {
+            self.counters.stream_messages_sent.increment();
+            self.counters.stream_bytes_sent.add(bytes.len());
+        } else {
+            self.counters.stream_sends_failed.increment();
+            self.failed(origin);
+        }
+    }
+
+    fn write_toward(
+        &mut self,
+        peer: SocketAddr,
+        message: &Outgoing<'_>,
+        cork: bool,
+        now: Timestamp,
+    ) -> Result<(), Unwritten> {
+        let id = self.connections.toward(message.flow.local, peer, now).ok_or(Unwritten::Gone)?;
+        self.connections.write(id, message.bytes, message.origin, cork, now)
     }
 
     /// Passes a message on to the shard that it belongs to.
@@ -68,16 +110,6 @@ impl Links {
         self.count_post(posted);
         if posted.is_ok() {
             self.counters.handed_over.increment();
-        }
-    }
-
-    /// Writes to a stream of this shard, on whosever behalf.
-    pub(super) fn write(&mut self, id: ConnectionId, bytes: &[u8], origin: Option<Origin>, cork: bool, now: Timestamp) {
-        if self.connections.write(id, bytes, origin, cork, now) {
-            self.count_sent(bytes);
-        } else {
-            self.counters.stream_sends_failed.increment();
-            self.failed(origin);
         }
     }
 
@@ -105,8 +137,10 @@ impl Links {
         }
     }
 
-    fn forward(&mut self, flow: Flow, origin: Option<Origin>, bytes: &[u8]) {
-        let letter = || Letter::ForConnection { bytes: bytes.to_vec(), flow, origin };
+    /// Leaves a message to the shard that owns its stream. That shard also opens the other stream, if that one is gone: so
+    /// all responses that were to go over one stream go over one again, from whichever shards they come.
+    fn forward(&mut self, Outgoing { flow, bytes, origin, fallback }: Outgoing<'_>) {
+        let letter = || Letter::ForConnection { bytes: bytes.to_vec(), flow, origin, fallback };
         let posted = self.inboxes.post(flow.connection.shard(), letter);
         self.count_post(posted);
         if posted.is_err() {
@@ -116,11 +150,6 @@ impl Links {
 
     fn failed(&mut self, origin: Option<Origin>) {
         self.connections.aftermath.extend(origin.map(Aftermath::SendFailed));
-    }
-
-    fn count_sent(&self, bytes: &[u8]) {
-        self.counters.stream_messages_sent.increment();
-        self.counters.stream_bytes_sent.add(bytes.len());
     }
 
     fn count_post(&self, posted: Result<(), Undelivered>) {

@@ -17,6 +17,7 @@ use super::connection::read;
 use super::connections::Aftermath;
 use super::inbox::Letter;
 use super::links::Links;
+use super::links::Outgoing;
 use super::packet_path::PacketPath;
 use super::steady::Clock;
 use super::udp::DatagramRoom;
@@ -118,8 +119,8 @@ impl<P: PacketPath> Shard<P> {
     pub(super) fn open_letter(&mut self, letter: Letter, now: Timestamp) {
         match letter {
             Letter::HandedOver { mut bytes, flow } => self.receive_handed_over(&mut bytes, flow, now),
-            Letter::ForConnection { bytes, flow, origin } => {
-                self.links.write(flow.connection, &bytes, origin, true, now)
+            Letter::ForConnection { bytes, flow, origin, fallback } => {
+                self.links.stream(Outgoing { flow, bytes: &bytes, origin, fallback }, true, now);
             }
             Letter::SendFailed(branch) => {
                 let origin = Origin { shard: self.links.shard, branch };

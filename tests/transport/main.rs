@@ -34,6 +34,7 @@ use sipward::engine::Output;
 use sipward::flow::ConnectionId;
 use sipward::flow::Flow;
 use sipward::flow::Transport;
+use sipward::output::ReplyWay;
 use sipward::transport::Clock;
 use sipward::transport::ListenAddress;
 use sipward::transport::PacketPath;
@@ -48,7 +49,7 @@ type Log = Arc<Mutex<Vec<String>>>;
 struct Obedient {
     shard: u8,
     log: Log,
-    timer: Option<(Timestamp, Flow)>,
+    timer: Option<(Timestamp, ReplyWay)>,
     /// What "keep" was told on, for all shards.
     kept: Arc<Mutex<Option<Flow>>>,
 }
@@ -111,6 +112,14 @@ impl PacketPath for Obedient {
                 *self.kept.lock().unwrap() = Some(flow);
                 answer(out, flow, &format!("kept {}", self.shard));
             }
+            ["late", shard, fallback] => {
+                let gone = ConnectionId::new(shard.parse().unwrap(), 1 << 40);
+                let way = ReplyWay {
+                    flow: Flow::tcp(flow.local, flow.peer, gone),
+                    fallback: Some(fallback.parse().unwrap()),
+                };
+                out.push_reply(way, |to| to.extend_from_slice(&message("late")));
+            }
             ["press", count] => {
                 let kept = self.kept.lock().unwrap().unwrap();
                 for index in 0..count.parse().unwrap() {
@@ -124,8 +133,10 @@ impl PacketPath for Obedient {
                 out.push(to, Some(BranchId { index: 5, serial: 5 }), |to| to.extend_from_slice(&message("lost")));
                 answer(out, flow, &format!("asked {}", self.shard));
             }
-            ["ring", millis] => {
-                self.timer = Some((now + Duration::from_millis(millis.parse().unwrap()), flow));
+            ["ring", millis] | ["ring", millis, _] => {
+                let fallback = words.get(2).map(|fallback| fallback.parse().unwrap());
+                let at = now + Duration::from_millis(millis.parse().unwrap());
+                self.timer = Some((at, ReplyWay { flow, fallback }));
             }
             ["panic"] => panic!("as told"),
             _ => self.note(format!("got {}", words.join(" "))),
@@ -134,9 +145,9 @@ impl PacketPath for Obedient {
     }
 
     fn expire(&mut self, _now: Timestamp, _observer: &mut dyn Observer, out: &mut Output) {
-        let (_, flow) = self.timer.take().expect("called only when due");
-        out.push(flow, None, |to| to.extend_from_slice(&message("ringing")));
-        assert_ne!(flow.peer.ip(), SocketAddr::from(([127, 0, 0, 66], 0)).ip(), "as told");
+        let (_, way) = self.timer.take().expect("called only when due");
+        out.push_reply(way, |to| to.extend_from_slice(&message("ringing")));
+        assert_ne!(way.flow.peer.ip(), SocketAddr::from(([127, 0, 0, 66], 0)).ip(), "as told");
     }
 
     fn next_timeout(&self) -> Option<Timestamp> {
