@@ -17,8 +17,8 @@ use super::connection::CloseReason;
 use super::connection::Connection;
 use super::counters::TransportCounters;
 use super::settings::Settings;
+use super::write_queue::Origin;
 use crate::clock::Timestamp;
-use crate::engine::BranchId;
 use crate::flow::ConnectionId;
 
 /// Every stream that the shard owns, and what the engine is still to be told of them.
@@ -45,8 +45,21 @@ pub(super) struct Connections {
 /// What the engine must learn after the messages at hand are dealt with.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Aftermath {
-    SendFailed(BranchId),
-    Closed(ConnectionId),
+    /// Also for other shards, whose requests may have waited here.
+    SendFailed(Origin),
+    Closed {
+        id: ConnectionId,
+        has_spoken: bool,
+    },
+}
+
+/// Why a message was not written.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Unwritten {
+    /// The stream is not there, or broke.
+    Gone,
+    /// The peer does not read.
+    Unread,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -144,26 +157,25 @@ impl Connections {
     }
 
     /// Writes a message to a stream, now or, with `cork`, at the next [`Connections::flush`]. Failure closes the stream.
-    /// Whether the stream was there and took it.
     pub(super) fn write(
         &mut self,
         id: ConnectionId,
         bytes: &[u8],
-        branch: Option<BranchId>,
+        origin: Option<Origin>,
         cork: bool,
         now: Timestamp,
-    ) -> bool {
+    ) -> Result<(), Unwritten> {
         let max_waiting = self.limits.write_queue_bytes;
-        let Some(connection) = self.get_mut(id) else { return false };
-        if let Err(reason) = connection.write(bytes, branch, max_waiting, cork, now) {
+        let Some(connection) = self.get_mut(id) else { return Err(Unwritten::Gone) };
+        if let Err(reason) = connection.write(bytes, origin, max_waiting, cork, now) {
             self.close(id, reason);
-            return false;
+            return Err(if reason == CloseReason::Unread { Unwritten::Unread } else { Unwritten::Gone });
         }
         if cork && !connection.is_dirty {
             connection.is_dirty = true;
             self.dirty.push(id);
         }
-        true
+        Ok(())
     }
 
     /// Writes what was corked; the tasks of the streams are woken to wait for what is left.
@@ -197,11 +209,12 @@ impl Connections {
         tracing::debug!(peer = %connection.peer, ?reason, "connection closed");
         self.count_close(reason);
         connection.wake.notify_one();
-        for branch in connection.queue.into_branches() {
+        let has_spoken = connection.has_spoken;
+        for origin in connection.queue.into_unsent() {
             self.counters.stream_sends_failed.increment();
-            self.aftermath.push_back(Aftermath::SendFailed(branch));
+            self.aftermath.extend(origin.map(Aftermath::SendFailed));
         }
-        self.aftermath.push_back(Aftermath::Closed(id));
+        self.aftermath.push_back(Aftermath::Closed { id, has_spoken });
         if self.slots.is_empty() {
             self.slots.shrink_to_fit();
             self.count_changed.notify_one();

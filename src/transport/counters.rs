@@ -81,6 +81,8 @@ counters! {
     stream_keep_alives,
     /// Messages for a stream that is gone, or that was given up while they waited for it.
     stream_sends_failed,
+    /// Responses whose stream had closed, so that they took another to the same peer (RFC 3261 §18.2.2).
+    responses_on_another_stream,
     /// Streams open now.
     connections_open,
     /// Streams accepted.
