@@ -10,7 +10,7 @@ use siphasher::sip::SipHasher24;
 use crate::auth::{CredentialSource, NonceKeys, ReplayWindows};
 use crate::dialog::Dialogs;
 use crate::flow::{Flow, OpenStreams};
-use crate::limits::Rates;
+use crate::limits::{Failures, Rates};
 use crate::location::Location;
 use crate::message::{Head, Name, Request};
 use crate::proxy;
@@ -30,6 +30,8 @@ pub struct Shared {
     pub replay: Arc<dyn ReplayWindows>,
     /// Rates per source.
     pub rates: Arc<dyn Rates>,
+    /// Failed answers per source and name.
+    pub failures: Arc<dyn Failures>,
     /// Bindings.
     pub location: Arc<Location>,
     /// Our addresses and names.

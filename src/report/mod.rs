@@ -107,6 +107,7 @@ fn level(outcome: Outcome) -> Level {
         | Outcome::AlgorithmRefused
         | Outcome::MalformedAnswer
         | Outcome::WrongDigestUri
+        | Outcome::GuessingThrottled
         | Outcome::OutsideAcl
         | Outcome::AddressDenied
         | Outcome::AddressNotAllowed
