@@ -226,6 +226,34 @@ fn a_right_answer_to_an_old_nonce_is_no_failure() {
     assert_eq!(status(&guesser.guess("alice", "alice-secret")), 200);
 }
 
+/// Clients that have a new nonce may send the answer to the old one along, in either order. A third answer is not looked at:
+/// a request is no list of passwords to try.
+#[test]
+fn two_answers_for_our_realm_are_looked_at_and_each_is_a_guess() {
+    let mut world = World::new(&Setup { failures_per_minute: 2, ..Setup::default() });
+    let mut alice = Phone::new("alice", "127.0.0.1:6001");
+    let mut wrong = Phone::new("nobody", "127.0.0.1:6001");
+    wrong.password = "wrong";
+    let mut send = |world: &mut World, order: &[bool], salt: u64| {
+        let plain = alice.register_with("");
+        let nonce = world.nonce(salt);
+        let answer = |right: &bool| {
+            let phone = if *right { &alice } else { &wrong };
+            phone.answer_with("Authorization", &plain, &nonce, "MD5", 1)
+        };
+        let answers: String = order.iter().map(answer).collect();
+        let text = alice.with_answer(&plain, &answers);
+        let sent = alice.send(world, &text);
+        status(&sent[0].text)
+    };
+    let throttled = |world: &World| world.shared.failures.is_past_limit([127, 0, 0, 1].into(), b"nobody", world.now);
+    assert_eq!(send(&mut world, &[false, true], 1), 200);
+    assert_eq!(send(&mut world, &[true, false], 2), 200, "the second is looked at as well");
+    assert!(throttled(&world), "each was a guess, though another answer was right");
+    assert_eq!(send(&mut world, &[false, false, true], 3), 401);
+    assert_eq!(send(&mut world, &[true, true], 4), 200);
+}
+
 #[test]
 fn a_call_goes_on_under_its_route_token_whatever_the_rate() {
     let mut world = limited(2);
@@ -421,6 +449,7 @@ pub(crate) const SCENARIOS: &[fn()] = &[
     the_limit_is_the_same_for_every_name_and_shows_in_no_byte,
     a_source_with_a_live_binding_of_the_name_is_always_looked_at,
     a_right_answer_to_an_old_nonce_is_no_failure,
+    two_answers_for_our_realm_are_looked_at_and_each_is_a_guess,
     a_call_goes_on_under_its_route_token_whatever_the_rate,
     an_options_ping_is_answered_without_state_also_at_its_last_hop,
     options_to_a_user_or_to_another_host_is_no_ping,
