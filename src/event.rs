@@ -66,6 +66,8 @@ outcomes! {
     MalformedAnswer = "malformed_answer",
     /// Challenged: the answer's uri names another user or host than the Request-URI.
     WrongDigestUri = "wrong_digest_uri",
+    /// Challenged without a look at the answer: its source has got too many wrong for that name.
+    GuessingThrottled = "guessing_throttled",
     /// Challenged: the right password, from an address that is not on the ACL.
     OutsideAcl = "outside_acl",
     /// Challenged, or 403 under `ip_only`: the address is denied.
@@ -153,6 +155,7 @@ impl Outcome {
                 | Self::AlgorithmRefused
                 | Self::MalformedAnswer
                 | Self::WrongDigestUri
+                | Self::GuessingThrottled
                 | Self::OutsideAcl
                 | Self::AddressDenied
                 | Self::AddressNotAllowed

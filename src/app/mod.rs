@@ -22,7 +22,7 @@ use crate::dialog::Dialogs;
 use crate::engine::{self, Engine, Secrets};
 use crate::first_run::{self, HandedOver, Started};
 use crate::flow::OpenStreams;
-use crate::limits::SourceRates;
+use crate::limits::{FailureTable, SourceRates};
 use crate::location::Location;
 use crate::metrics::{Metrics, Reading};
 use crate::proxy;
@@ -179,6 +179,11 @@ fn shared(
         replay: Arc::new(MemoryReplayWindows::new(config.auth.replay_windows, config.auth.nonce_lifetime)),
         rates: Arc::new(SourceRates::new(
             config.limits.per_source_per_s,
+            config.limits.exempt.clone(),
+            random_bytes()?,
+        )),
+        failures: Arc::new(FailureTable::new(
+            config.limits.failures_per_minute,
             config.limits.exempt.clone(),
             random_bytes()?,
         )),

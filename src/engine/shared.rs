@@ -11,7 +11,7 @@ use crate::auth::{CredentialSource, NonceKeys, ReplayWindows};
 use crate::clock::Timestamp;
 use crate::dialog::Dialogs;
 use crate::flow::{Flow, OpenStreams};
-use crate::limits::Rates;
+use crate::limits::{Failures, Rates};
 use crate::location::Location;
 use crate::message::{Head, Name, Request};
 use crate::proxy::{self, Targets, target};
@@ -35,6 +35,8 @@ pub struct Shared {
     pub replay: Arc<dyn ReplayWindows>,
     /// Rates per source.
     pub rates: Arc<dyn Rates>,
+    /// Failed answers per source and name.
+    pub failures: Arc<dyn Failures>,
     /// Bindings.
     pub location: Arc<Location>,
     /// Our addresses and names.

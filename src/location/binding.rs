@@ -69,7 +69,19 @@ pub struct AorRecord {
     pub(super) scheduled_s: u64,
 }
 
+impl Binding {
+    /// No fewer bytes than it takes in the store.
+    pub fn stored_bytes(&self) -> usize {
+        /// Addresses, numbers and lengths.
+        const REST: usize = 96;
+        self.contact.len() + self.call_id.len() + self.user_agent.len() + REST
+    }
+}
+
 impl AorRecord {
+    /// Most bytes of all bindings together; what is larger could not be stored.
+    pub const MOST_STORED_BYTES: usize = 32 * 1024 - 16;
+
     /// Whether the REGISTER of that mark was answered less than 32 s ago.
     pub fn has_answered(&self, mark: u64, now: Timestamp) -> bool {
         let by_bindings = self.bindings.iter().map(|binding| &binding.answered);

@@ -134,7 +134,8 @@ impl<'d> Draft<'d> {
             }
             changed.bindings.push(entry.binding.into_owned());
         }
-        if changed.bindings.len() > settings.max_contacts {
+        let bytes: usize = changed.bindings.iter().map(Binding::stored_bytes).sum();
+        if changed.bindings.len() > settings.max_contacts || bytes > AorRecord::MOST_STORED_BYTES {
             return Err(Rejection::TOO_MANY);
         }
         Ok(changed)

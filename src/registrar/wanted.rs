@@ -9,6 +9,9 @@ use super::{Rejection, Settings};
 /// A contact longer than this is refused; it is kept in memory and on disk and sent in every 200.
 const LONGEST_URI: usize = 512;
 
+/// A Call-ID longer than this is refused; it is kept with each binding. Those of phones have some 20 to 80 bytes.
+const LONGEST_CALL_ID: usize = 256;
+
 /// One contact with its wishes.
 #[derive(Clone, Copy, Debug)]
 pub struct Wanted<'a> {
@@ -39,13 +42,16 @@ impl<'a> WantedContacts<'a> {
     /// Reads the Contact fields, no further than to the first contact too many.
     ///
     /// # Errors
-    /// 400 where one of them cannot be read, or `*` does not stand alone; 403 where they are more than `settings` allows
+    /// 400 where one of them cannot be read, `*` does not stand alone, or the Call-ID is too long to be kept; 403 where they are more than `settings` allows
     /// for one address of record, or more than that and as many removals.
     pub fn parse(request: &Request<'a>, settings: &Settings) -> Result<Self, Rejection> {
         let header_expires = request.head.get(Name::Expires).and_then(expires);
         let mut contacts = SmallVec::new();
         let mut star = false;
         let mut kept = 0;
+        if request.call_id.len() > LONGEST_CALL_ID {
+            return Err(Rejection::bad("Call-ID Too Long"));
+        }
         for item in request.head.items(Name::Contact) {
             if item == b"*" {
                 star = true;

@@ -113,6 +113,7 @@ fn level(outcome: Outcome) -> Level {
         | Outcome::AlgorithmRefused
         | Outcome::MalformedAnswer
         | Outcome::WrongDigestUri
+        | Outcome::GuessingThrottled
         | Outcome::OutsideAcl
         | Outcome::AddressDenied
         | Outcome::AddressNotAllowed

@@ -323,6 +323,26 @@ fn more_contacts_in_one_request_than_may_be_bound_are_refused() {
     assert_eq!((status(&answer), desk.contacts().len()), (200, 2));
 }
 
+/// What is kept of one address of record is bounded in bytes as well: it has to fit into its row of the store.
+#[test]
+fn no_register_makes_an_address_of_record_too_large_to_be_stored() {
+    let mut desk = Desk::new(registrar::Settings { max_contacts: 1_000, ..registrar::Settings::default() });
+    let line = format!("Contact: <{}>\r\n", contact(1));
+    for (length, code) in [(257, 400), (256, 200), (60_000, 400)] {
+        assert_eq!(status(&desk.register_in(&"c".repeat(length), 1, &line)), code, "{length}");
+    }
+    let agent = "é".repeat(64);
+    let mut answers = Vec::new();
+    for number in 10..50 {
+        let long = format!("sip:alice@127.0.0.1;x={number}{}", "y".repeat(480));
+        let extra = format!("User-Agent: {agent}\r\nContact: <{long}>\r\n");
+        answers.push(status(&desk.register_in(&format!("{number}{}", "c".repeat(254)), 1, &extra)));
+    }
+    let accepted = answers.iter().filter(|code| **code == 200).count();
+    assert!(answers.starts_with(&[200; 20]) && answers.ends_with(&[403; 5]), "{answers:?}");
+    assert_eq!(desk.contacts().len(), accepted + 1);
+}
+
 #[test]
 fn odd_preferences_are_taken_for_none_and_all_come_back() {
     let mut desk = Desk::ordinary();
@@ -505,6 +525,7 @@ pub(crate) const SCENARIOS: &[fn()] = &[
     the_order_of_a_call_is_that_of_its_cseq,
     of_several_contacts_all_are_bound_or_none,
     an_address_of_record_has_no_more_than_max_contacts,
+    no_register_makes_an_address_of_record_too_large_to_be_stored,
     odd_preferences_are_taken_for_none_and_all_come_back,
     contacts_that_mean_the_same_are_one_binding,
     a_contact_named_twice_in_one_request_is_bound_once_and_the_last_wish_counts,

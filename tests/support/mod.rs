@@ -23,7 +23,7 @@ use sipward::dialog::Dialogs;
 use sipward::engine::{Disposition, Engine, Output, Secrets, Shared};
 use sipward::event::{Event, Observer, Outcome};
 use sipward::flow::{ConnectionId, Flow, LocalRoutes, OpenStreams, Transport};
-use sipward::limits::SourceRates;
+use sipward::limits::{FailureTable, SourceRates};
 use sipward::location::{Binding, Location, NoBindingStore};
 use sipward::proxy;
 use sipward::registrar;
@@ -124,6 +124,7 @@ pub struct Setup {
     pub registrar: registrar::Settings,
     pub proxy: proxy::Settings,
     pub per_source_per_s: u32,
+    pub failures_per_minute: u32,
     /// The server has other keys than the server of an ordinary world: no nonce and no route token of there counts here.
     pub other_keys: bool,
     /// Every nonce of the last ten days and every nonce-count is taken for fresh, so that what was captured can be played
@@ -146,6 +147,7 @@ impl Default for Setup {
             registrar: registrar::Settings::default(),
             proxy: proxy::Settings::default(),
             per_source_per_s: 0,
+            failures_per_minute: 0,
             other_keys: false,
             forgets_replays: false,
             users: vec![
@@ -369,6 +371,7 @@ pub fn shared(setup: &Setup, now: Timestamp) -> Shared {
         nonces: NonceKeys::new(nonce_key, Duration::from_secs(if setup.forgets_replays { 864_000 } else { 300 }), now),
         replay,
         rates: Arc::new(SourceRates::new(setup.per_source_per_s, Vec::new(), [6; 16])),
+        failures: Arc::new(FailureTable::new(setup.failures_per_minute, Vec::new(), [8; 16])),
         location: Arc::new(Location::new(Arc::new(NoBindingStore))),
         interfaces: interfaces.clone(),
         streams: OpenStreams::default(),
