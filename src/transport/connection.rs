@@ -22,6 +22,7 @@ use crate::message::Framer;
 /// A stream that is open, or being opened. Small while idle: it owns no buffer then.
 pub(super) struct Connection {
     pub(super) id: ConnectionId,
+    /// Where peers can reach us: not the port that a stream of ours left from.
     pub(super) local: SocketAddr,
     pub(super) peer: SocketAddr,
     /// `None` while it is being opened.

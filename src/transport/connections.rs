@@ -29,6 +29,8 @@ pub(super) struct Connections {
     opened: u64,
     /// Which stream to use toward a peer; the latest, if there are several.
     by_peer: HashMap<SocketAddr, ConnectionId>,
+    /// Where streams are accepted.
+    listening: Vec<SocketAddr>,
     admission: Arc<Admission>,
     limits: Limits,
     counters: Arc<TransportCounters>,
@@ -81,6 +83,7 @@ impl Connections {
     pub(super) fn new(
         shard: u8,
         settings: &Settings,
+        listening: Vec<SocketAddr>,
         admission: Arc<Admission>,
         counters: Arc<TransportCounters>,
     ) -> Self {
@@ -89,6 +92,7 @@ impl Connections {
             slots: Slab::new(),
             opened: 0,
             by_peer: HashMap::new(),
+            listening,
             admission,
             limits: Limits {
                 write_queue_bytes: settings.tcp_write_queue_bytes,
@@ -140,14 +144,31 @@ impl Connections {
     /// Notes that the stream `id` is open. Gives back what wakes its task; `None` when it was closed meanwhile.
     pub(super) fn connected(&mut self, id: ConnectionId, stream: &Rc<TcpStream>, now: Timestamp) -> Option<Rc<Notify>> {
         self.connecting = self.connecting.saturating_sub(1);
+        let asked = self.get(id)?.local;
+        let local = stream.local_addr().map_or(asked, |opened| self.reachable_at(opened, asked));
         let connection = self.get_mut(id)?;
-        connection.local = stream.local_addr().unwrap_or(connection.local);
+        connection.local = local;
         connection.stream = Some(Rc::clone(stream));
         connection.alive_at = now;
         let wake = Rc::clone(&connection.wake);
         self.counters.connections_connected.increment();
         self.flush_one(id, now);
         Some(wake)
+    }
+
+    /// Where peers can open streams to the address that a stream of ours left from: its own port is closed to them, and
+    /// must not get into Via, Record-Route or a binding.
+    fn reachable_at(&self, opened: SocketAddr, asked: SocketAddr) -> SocketAddr {
+        let fits = |listener: &&SocketAddr| {
+            let (own, ip) = (listener.ip(), opened.ip());
+            own == ip || (own.is_unspecified() && own.is_ipv4() == ip.is_ipv4())
+        };
+        let fitting = || self.listening.iter().filter(fits).map(SocketAddr::port);
+        let port = fitting().find(|port| *port == asked.port()).or_else(|| fitting().next());
+        let mut local = opened;
+        // Without a listener there is only what the engine took for ours.
+        local.set_port(port.or((asked.port() != 0).then_some(asked.port())).unwrap_or(opened.port()));
+        local
     }
 
     /// Notes that the stream `id` could not be opened.

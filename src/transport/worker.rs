@@ -72,10 +72,11 @@ impl Worker {
 
     async fn serve<P: PacketPath>(self, path: P, observer: Box<dyn Observer>) -> io::Result<()> {
         let Self { index, settings, sockets, counters, admission, inboxes, inbox, clock, mut stop } = self;
+        let listening = sockets.tcp.iter().filter_map(|listener| listener.local_addr().ok()).collect();
         let links = Links {
             shard: index,
             udp: UdpSockets::new(sockets.udp, Arc::clone(&counters))?,
-            connections: Connections::new(index, &settings, Arc::clone(&admission), Arc::clone(&counters)),
+            connections: Connections::new(index, &settings, listening, Arc::clone(&admission), Arc::clone(&counters)),
             inboxes,
             counters,
             untold: VecDeque::new(),

@@ -127,6 +127,10 @@ impl PacketPath for Obedient {
                     out.push(kept, Some(branch), |to| to.resize(to.len() + (1 << 20), b'x'));
                 }
             }
+            ["long", peer] => {
+                let to = Flow::udp(flow.local, peer.parse().unwrap());
+                out.push(to, Some(BranchId { index: 4, serial: 4 }), |to| to.resize(to.len() + 65_530, b'x'));
+            }
             ["dead", shard] => {
                 let gone = ConnectionId::new(shard.parse().unwrap(), 1 << 24);
                 let to = Flow::tcp(flow.local, flow.peer, gone);
@@ -364,6 +368,22 @@ fn a_datagram_from_where_no_socket_is_fails_its_branch() {
     eventually("it is counted", || server.count("datagram_sends_without_socket") == 1);
     let command = format!("datagram {} {}", server.address(0), client.local_addr().unwrap());
     assert_eq!(ask(&client, server.address(0), &command).0, "sent");
+}
+
+#[test]
+fn a_datagram_that_the_system_refuses_fails_its_branch() {
+    let server = Server::start(&["udp:127.0.0.1:0", "udp:[::1]:0"], |_| {});
+    for (index, address) in ["127.0.0.1:0", "[::1]:0"].into_iter().enumerate() {
+        let client = udp_client(address);
+        let command = format!("long {}", client.local_addr().unwrap());
+        client.send_to(&message(&command), server.address(index)).unwrap();
+        eventually("too long", || server.notes("failed 4 0") == index + 1);
+    }
+    let client = udp_client("127.0.0.1:0");
+    let command = format!("datagram {} 127.0.0.1:0", server.address(0));
+    client.send_to(&message(&command), server.address(0)).unwrap();
+    eventually("no port", || server.has_noted("failed 9 0"));
+    eventually("it is counted", || server.count("datagram_sends_failed") == 3);
 }
 
 #[test]

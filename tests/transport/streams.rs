@@ -130,3 +130,21 @@ fn a_response_that_reaches_nobody_is_counted_and_dropped() {
     assert_eq!(server.count("connections_open"), 0);
     assert!(server.log.lock().unwrap().iter().all(|note| !note.starts_with("failed")));
 }
+
+#[test]
+fn messages_on_a_stream_that_was_opened_here_arrive_at_the_address_that_is_listened_on() {
+    for (listener, phone) in
+        [("127.0.0.1:0", "127.0.0.1:0"), ("0.0.0.0:0", "127.0.0.1:0"), ("[::1]:0", "[::1]:0"), ("[::]:0", "[::1]:0")]
+    {
+        let server = Server::start(&["udp:127.0.0.1:0", &format!("tcp:{listener}")], |_| {});
+        let phone = TcpListener::bind(phone).unwrap();
+        let at = SocketAddr::new(phone.local_addr().unwrap().ip(), server.address(1).port());
+        let call = message(&format!("call {} come", phone.local_addr().unwrap()));
+        udp_client("127.0.0.1:0").send_to(&call, server.address(0)).unwrap();
+        let (mut stream, _) = phone.accept().unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        expect(&mut stream, &message("come"));
+        stream.write_all(&message("where")).unwrap();
+        expect(&mut stream, &message(&format!("at {at}")));
+    }
+}
