@@ -14,7 +14,7 @@ use crate::location::AddressOfRecord;
 pub(super) const SEPARATOR: u8 = 0;
 
 /// What kind of thing a key names. The bytes are part of the format.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[repr(u8)]
 pub(super) enum Kind {
     /// [`super::AccountRecord`] by `auth_id`.
@@ -25,10 +25,14 @@ pub(super) enum Kind {
     RouteKey = b'K',
     /// [`super::AclRecord`] by its id.
     AclEntry = b'L',
+    /// [`super::NumberRecord`] by its E.164 form.
+    Number = b'N',
     /// [`super::state::State`]; one row.
     State = b'S',
     /// [`super::TrunkRecord`] by its id.
     Trunk = b'T',
+    /// [`super::OriginationUriRecord`] by its id.
+    OriginationUri = b'U',
     /// [`super::TombstoneRecord`] of a deleted credential, by `auth_id \0 username`.
     Tombstone = b'X',
 }
@@ -40,8 +44,10 @@ impl Kind {
             b'C' => Some(Self::Credential),
             b'K' => Some(Self::RouteKey),
             b'L' => Some(Self::AclEntry),
+            b'N' => Some(Self::Number),
             b'S' => Some(Self::State),
             b'T' => Some(Self::Trunk),
+            b'U' => Some(Self::OriginationUri),
             b'X' => Some(Self::Tombstone),
             _ => None,
         }
@@ -54,8 +60,10 @@ impl Kind {
             Self::Credential => "credentials",
             Self::RouteKey => "route keys",
             Self::AclEntry => "ACL entries",
+            Self::Number => "numbers",
             Self::State => "state",
             Self::Trunk => "trunks",
+            Self::OriginationUri => "origination URIs",
             Self::Tombstone => "deleted credentials",
         }
     }
@@ -66,8 +74,10 @@ impl Kind {
             Self::Credential => "credential",
             Self::RouteKey => "route key",
             Self::AclEntry => "ACL entry",
+            Self::Number => "number",
             Self::State => "state",
             Self::Trunk => "trunk",
+            Self::OriginationUri => "origination URI",
             Self::Tombstone => "deleted credential",
         }
     }
@@ -113,13 +123,15 @@ pub(super) fn describe(key: &[u8]) -> String {
 pub(super) fn readable(key: &[u8]) -> String {
     let name = key.get(1..).unwrap_or_default();
     match Kind::of(key) {
-        Some(Kind::Trunk | Kind::AclEntry) => Uuid::from_slice(name).map_or_else(|_| hex(name), |id| id.to_string()),
+        Some(Kind::Trunk | Kind::AclEntry | Kind::OriginationUri) => {
+            Uuid::from_slice(name).map_or_else(|_| hex(name), |id| id.to_string())
+        }
         Some(Kind::Credential | Kind::Tombstone) => match split_credential_name(name) {
             Some((auth_id, username)) => format!("{}/{}", auth_id.escape_default(), username.escape_default()),
             None => hex(name),
         },
         Some(Kind::RouteKey) | None => hex(name),
-        Some(Kind::Account | Kind::State) => name.escape_ascii().to_string(),
+        Some(Kind::Account | Kind::Number | Kind::State) => name.escape_ascii().to_string(),
     }
 }
 
@@ -145,9 +157,17 @@ mod tests {
         let id = Uuid::from_u128(0x1486_467e_0000_4000_8000_0000_0000_0001);
         assert_eq!(describe(&id_key(Kind::Trunk, id)), format!("trunk {id}"));
         assert_eq!(describe(&key(Kind::Credential, b"MA_1\0al\nice")), "credential MA_1/al\\nice");
-        for kind in
-            [Kind::Account, Kind::Credential, Kind::RouteKey, Kind::AclEntry, Kind::State, Kind::Trunk, Kind::Tombstone]
-        {
+        for kind in [
+            Kind::Account,
+            Kind::Credential,
+            Kind::RouteKey,
+            Kind::AclEntry,
+            Kind::Number,
+            Kind::State,
+            Kind::Trunk,
+            Kind::OriginationUri,
+            Kind::Tombstone,
+        ] {
             assert_eq!(Kind::of(&key(kind, b"x")), Some(kind));
         }
     }

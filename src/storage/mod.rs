@@ -9,17 +9,21 @@
 mod bindings;
 mod changes;
 mod credentials;
+mod destination;
 mod directory;
 mod disk;
 mod error;
 mod import;
+mod index;
 mod key;
 mod keys;
 mod open;
+mod page;
 mod read;
 mod record;
 mod restore;
 mod schema;
+mod sequence;
 mod settings;
 mod state;
 mod writer;
@@ -30,9 +34,11 @@ mod tests;
 pub use bindings::{BindingJournal, JournalCounts, ReadRecord};
 pub use changes::{Changes, MAX_RECORD};
 pub use credentials::Credentials;
+pub use destination::{NumberRecord, OriginationUriRecord};
 pub use error::{OpenError, ReadError, RecordError, StoreError, WriteError};
 pub use import::Imported;
 pub use keys::load_or_rotate;
+pub use page::{Page, Window};
 pub use record::{Record, decode, encode};
 pub use schema::{
     AccountRecord, AclRecord, CredentialRecord, Direction, RouteKeyRecord, TombstoneRecord, TrunkRecord,
@@ -45,6 +51,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use directory::Directory;
+use index::Index;
 use writer::Writer;
 
 /// An open store. Dropping it finishes what is queued, syncs, and gives the folder free.
@@ -54,6 +61,7 @@ use writer::Writer;
 pub struct Store {
     writer: Writer,
     credentials: Arc<Credentials>,
+    index: Arc<Index>,
     objects: sled::Tree,
     bindings: sled::Tree,
     _db: sled::Db,

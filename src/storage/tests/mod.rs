@@ -5,6 +5,7 @@ mod changes;
 mod import;
 mod keys;
 mod opening;
+mod pages;
 
 use std::path::Path;
 
