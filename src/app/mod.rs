@@ -46,6 +46,15 @@ fn random_bytes<const N: usize>() -> anyhow::Result<[u8; N]> {
     Ok(bytes)
 }
 
+/// Looks at what [`run`] would stop on before it makes anything: files that the configuration names.
+///
+/// # Errors
+/// The first that cannot be used.
+pub fn check(config: &Config) -> anyhow::Result<()> {
+    api::Certificate::load(&config.api)?;
+    Ok(())
+}
+
 /// Runs the server until SIGTERM or SIGINT.
 ///
 /// # Errors
@@ -63,6 +72,7 @@ pub fn run(config: Config) -> anyhow::Result<()> {
     let bound = transport::bind(config.transport.clone())?;
     let api_listener = bind_api(&config)?;
     let api_address = api_listener.local_addr()?;
+    let certificate = api::Certificate::load(&config.api)?;
     let addresses = Arc::new(LocalAddresses::read().context("cannot read the addresses of this host")?);
     let local = addresses.list().into_iter().find(|ip| ip.is_ipv4() && !ip.is_loopback());
     let store = Arc::new(Store::open(&config.storage)?);
@@ -92,11 +102,11 @@ pub fn run(config: Config) -> anyhow::Result<()> {
     let household =
         housekeeping::Household { shared, store: store.clone(), addresses, clock, limiter: limiter.clone() };
     let housekeeping = housekeeping::start(household, Reporter::new(&metrics, limiter))?;
-    let api = Arc::new(Api::new(store, metrics, &config.engine.domain));
+    let api = Arc::new(Api::new(store, metrics, &config.engine.domain).with_settings(&config.api));
     api.set_ready(true);
     show(&config, &listen, api_address, local, first_run.as_ref());
 
-    let ended = wait(&running, api_listener, api);
+    let ended = wait(&running, api_listener, certificate, api);
     tracing::info!("stopping");
     running.stop();
     drop(housekeeping);
@@ -244,7 +254,12 @@ fn show(
 }
 
 /// Serves the API and waits for a signal or a failure.
-fn wait(running: &transport::Running, listener: TcpListener, api: Arc<Api>) -> anyhow::Result<()> {
+fn wait(
+    running: &transport::Running,
+    listener: TcpListener,
+    certificate: Option<Arc<api::Certificate>>,
+    api: Arc<Api>,
+) -> anyhow::Result<()> {
     use tokio::signal::unix::{SignalKind, signal};
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let failed = running.failed();
@@ -252,7 +267,7 @@ fn wait(running: &transport::Running, listener: TcpListener, api: Arc<Api>) -> a
         let mut terminate = signal(SignalKind::terminate())?;
         let mut interrupt = signal(SignalKind::interrupt())?;
         let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
-        let serving = tokio::spawn(api::serve(listener, api, async move {
+        let serving = tokio::spawn(api::serve(listener, certificate, api, async move {
             // Dropped or sent, both mean the end.
             let _ = stopped.await;
         }));
