@@ -6,6 +6,7 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use super::audit::AuditHead;
 use super::changes::{CacheChange, Changes, Guard, Row};
 use super::credentials::Credentials;
 use super::directory::Acknowledged;
@@ -28,6 +29,7 @@ pub(super) struct Disk {
     pub(super) credentials: Arc<Credentials>,
     pub(super) index: Arc<Index>,
     pub(super) state: State,
+    pub(super) audit: AuditHead,
 }
 
 impl Disk {
@@ -35,6 +37,10 @@ impl Disk {
     pub(super) fn apply(&mut self, changes: &mut Changes) -> Result<Result<usize, WriteError>, String> {
         let engine = |error: sled::Error| error.to_string();
         let mut batch = sled::Batch::default();
+        let audit = match self.audit.chain(changes) {
+            Ok(audit) => audit,
+            Err(error) => return Ok(Err(error)),
+        };
         let mut contents = self.state.contents;
         let mut left_out = Vec::new();
         for (key, row) in &mut changes.objects {
@@ -70,6 +76,7 @@ impl Disk {
             batch.insert(key::key(Kind::State, b""), value);
             self.objects.apply_batch(batch).map_err(engine)?;
             self.state = state;
+            self.audit = audit;
         }
         self.apply_bindings(changes).map_err(engine)?;
         Ok(Ok(left_out.len()))

@@ -6,6 +6,7 @@
 //!
 //! Opening never starts empty where something was, and says in words what is wrong and what to do ([`OpenError`]).
 
+mod audit;
 mod bindings;
 mod changes;
 mod credentials;
@@ -31,6 +32,7 @@ mod writer;
 #[cfg(test)]
 mod tests;
 
+pub use audit::{AuditAction, AuditBreak, AuditChain, AuditEntry, AuditRecord, MAX_AUDIT_ENTRIES};
 pub use bindings::{BindingJournal, JournalCounts, ReadRecord};
 pub use changes::{Changes, MAX_RECORD};
 pub use credentials::Credentials;

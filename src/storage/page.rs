@@ -77,7 +77,7 @@ impl Store {
         self.page(Kind::Number, auth_id, None, None, window)
     }
 
-    fn page<T: Record>(
+    pub(super) fn page<T: Record>(
         &self,
         kind: Kind,
         auth_id: &str,
