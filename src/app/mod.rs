@@ -4,7 +4,6 @@
 mod housekeeping;
 mod metered;
 mod provision;
-mod snapshot;
 
 use std::net::{IpAddr, TcpListener};
 use std::sync::Arc;
@@ -13,6 +12,7 @@ use std::time::Duration;
 use anyhow::Context;
 use arc_swap::ArcSwap;
 
+use crate::administration::{self, Administration, JudgedBindings, Welcome};
 use crate::api::{self, Api};
 use crate::auth::{MemoryReplayWindows, NonceKeys};
 use crate::clock::Timestamp;
@@ -84,13 +84,16 @@ pub fn run(config: Config) -> anyhow::Result<()> {
     if let Some(file) = &config.account.seed {
         provision::seed(&store, &config, file, clock.now())?;
     }
-    let directory = snapshot::directory(&store, &config.account.auth_id, &config.engine.domain)?;
+    let directory = administration::directory(&store, &config.account.auth_id, &config.engine.domain)?;
     warn_of_forgeable_admission(&directory);
 
     let journal = Arc::new(BindingJournal::new(store.clone()));
-    let location = Arc::new(Location::new(journal.clone()));
+    let directory = Arc::new(ArcSwap::from_pointee(directory));
+    let welcome = Welcome { directory: directory.clone(), credentials: store.credentials().clone() };
+    let judged = Arc::new(JudgedBindings::new(journal.clone(), welcome));
+    let location = Arc::new(Location::new(judged.clone()));
     let shared = Arc::new(shared(&config, &bound, directory, &store, &addresses, location.clone(), clock)?);
-    start_journal(&journal, &location, clock)?;
+    start_journal(&journal, judged, &location, clock)?;
     metrics.watch_state(&location, &shared.dialogs);
     metrics.watch_store(&store, &journal);
     let listen = bound.addresses().to_vec();
@@ -158,7 +161,7 @@ fn bind_api(config: &Config) -> anyhow::Result<TcpListener> {
 fn shared(
     config: &Config,
     bound: &Bound,
-    directory: Directory,
+    directory: Arc<ArcSwap<Directory>>,
     store: &Arc<Store>,
     addresses: &Arc<LocalAddresses>,
     location: Arc<Location>,
@@ -176,7 +179,7 @@ fn shared(
     };
     let nonce_key = config.auth.nonce_key.map_or_else(random_bytes, Ok)?;
     Ok(engine::Shared {
-        directory: ArcSwap::from_pointee(directory),
+        directory,
         credentials: store.credentials().clone(),
         nonces: NonceKeys::new(nonce_key, config.auth.nonce_lifetime, clock.now()),
         replay: Arc::new(MemoryReplayWindows::new(config.auth.replay_windows, config.auth.nonce_lifetime)),
@@ -212,11 +215,16 @@ fn route_keys(store: &Store, now: Timestamp, max_call_s: u32) -> anyhow::Result<
     Ok(proxy::RouteKeys::new(keys.iter().map(|record| (record.id, record.key))))
 }
 
-fn start_journal(journal: &Arc<BindingJournal>, location: &Arc<Location>, clock: Clock) -> anyhow::Result<()> {
+fn start_journal(
+    journal: &Arc<BindingJournal>,
+    judged: Arc<JudgedBindings>,
+    location: &Arc<Location>,
+    clock: Clock,
+) -> anyhow::Result<()> {
     let current = location.clone();
     journal.start(Box::new(move |aor| current.to_store(aor)))?;
     let restored = location.clone();
-    journal.restore(clock.now().secs(), move |aor, record| restored.restore(aor, record))?;
+    journal.restore(clock.now().secs(), move |aor, record| judged.restore(&restored, aor, record))?;
     Ok(())
 }
 
