@@ -136,6 +136,11 @@ impl Administration {
         self.writing.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// The time, as the changes have it.
+    pub fn now(&self) -> Timestamp {
+        (self.now)()
+    }
+
     fn micros(&self) -> u64 {
         (self.now)().micros()
     }

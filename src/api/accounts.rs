@@ -30,7 +30,11 @@ const LONGEST: usize = 64;
 
 const FIELDS: &[Field<AccountRecord>] = &[
     Field { name: "auth_id", of: |it| Sorted::Text(it.auth_id.as_str().into()), is_searched: true },
-    Field { name: "realm", of: |it| Sorted::Text(it.realm_override.as_deref().unwrap_or("").into()), is_searched: true },
+    Field {
+        name: "realm",
+        of: |it| Sorted::Text(it.realm_override.as_deref().unwrap_or("").into()),
+        is_searched: true,
+    },
     Field { name: "enabled", of: |it| Sorted::Number(it.enabled.into()), is_searched: false },
     Field { name: "created_at", of: |it| Sorted::Number(it.created_at), is_searched: false },
     Field { name: "updated_at", of: |it| Sorted::Number(it.updated_at), is_searched: false },
@@ -112,7 +116,7 @@ pub(super) async fn create(
     let auth_token = random_token()?;
     let token_hash = token_hash(auth_token.as_bytes());
     let record = api.work(move |administration| {
-        let now = administration.now_micros();
+        let now = administration.now().micros();
         // Kept from now on: were it to follow `[sip] domain`, a change of that would void every password.
         let realm = realm.unwrap_or_else(|| format!("{auth_id}.{}", administration.domain()));
         let record = AccountRecord {
@@ -209,14 +213,23 @@ fn check_auth_id(text: String) -> Result<String, ApiError> {
         (1..=LONGEST).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
     match good && !text.eq_ignore_ascii_case(OPERATOR) {
         true => Ok(text),
-        false => Err(ApiError::bad_request("auth_id must be 1 to 64 letters, digits and underscores, and not operator")),
+        false => {
+            Err(ApiError::bad_request("auth_id must be 1 to 64 letters, digits and underscores, and not operator"))
+        }
     }
 }
 
 /// It stands in quotation marks in every challenge.
 fn check_realm(text: String) -> Result<String, ApiError> {
-    let good = (1..=255).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic() && !b"\"\\".contains(&byte));
-    if good { Ok(text) } else { Err(ApiError::bad_request("realm must be 1 to 255 printable ASCII characters without blanks, quotation marks and backslashes")) }
+    let good =
+        (1..=255).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic() && !b"\"\\".contains(&byte));
+    if good {
+        Ok(text)
+    } else {
+        Err(ApiError::bad_request(
+            "realm must be 1 to 255 printable ASCII characters without blanks, quotation marks and backslashes",
+        ))
+    }
 }
 
 fn random<const N: usize>() -> Result<[u8; N], ApiError> {

@@ -56,7 +56,11 @@ impl ListQuery {
 
 impl<R> Arrangement<R> {
     /// The part of the list that is asked for; `read` reads a part of it newest first.
-    pub(super) fn read<E>(&self, window: Window, read: impl FnOnce(Window) -> Result<Page<R>, E>) -> Result<Page<R>, E> {
+    pub(super) fn read<E>(
+        &self,
+        window: Window,
+        read: impl FnOnce(Window) -> Result<Page<R>, E>,
+    ) -> Result<Page<R>, E> {
         if self.by.is_none() && self.search.is_none() {
             return read(window);
         }
@@ -96,9 +100,8 @@ mod tests {
     fn ask(query: &[(&str, &str)], window: Window) -> (usize, Vec<&'static str>) {
         let rows = [("Bob", 1), ("alice", 30), ("Carol", 4), ("alan", 4)];
         let arrangement = ListQuery::of(query).arrangement(FIELDS).unwrap();
-        let page = arrangement.read::<()>(window, |window| {
-            Ok(Page { total: rows.len(), records: rows.to_vec() }.cut(window))
-        });
+        let page =
+            arrangement.read::<()>(window, |window| Ok(Page { total: rows.len(), records: rows.to_vec() }.cut(window)));
         let page = page.unwrap();
         (page.total, page.records.iter().map(|row| row.0).collect())
     }
