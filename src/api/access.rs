@@ -187,7 +187,7 @@ impl Check<'_> {
         self.api.failures.wrong(self.origin.peer, Instant::now());
         let name = escape(self.name.get(..LOGGED).unwrap_or(self.name));
         let reason = if stored.is_some() { "wrong_token" } else { "unknown_account" };
-        tracing::warn!(peer = %self.origin.peer, reason, auth_id = name, "API authentication refused");
+        tracing::warn!(peer = %self.origin.peer, reason = %reason, auth_id = name, "API authentication refused");
         false
     }
 }
