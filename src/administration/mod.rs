@@ -144,6 +144,11 @@ impl Administration {
         self.writing.read().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// The time, as the changes have it.
+    pub fn now(&self) -> Timestamp {
+        (self.now)()
+    }
+
     fn micros(&self) -> u64 {
         (self.now)().micros()
     }

@@ -10,6 +10,8 @@ use crate::auth::Credential;
 use crate::location::{AddressOfRecord, StoredRecord};
 use crate::trunk::TrunkId;
 
+use super::audit::AuditEntry;
+use super::author::Author;
 use super::destination::{NumberRecord, OriginationUriRecord};
 use super::error::{RecordError, WriteError};
 use super::index::Place;
@@ -55,6 +57,10 @@ pub(super) struct Row {
 pub struct Changes {
     pub(super) objects: BTreeMap<Vec<u8>, Row>,
     pub(super) bindings: Vec<(Vec<u8>, Option<Vec<u8>>)>,
+    /// What the audit log is to tell beside what the writer finds in the rows.
+    pub(super) audit: Vec<AuditEntry>,
+    /// On whose behalf; the thread's that commits where nothing is said.
+    pub(super) author: Option<Author>,
 }
 
 impl Changes {
@@ -65,12 +71,12 @@ impl Changes {
 
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
-        self.objects.is_empty() && self.bindings.is_empty()
+        self.objects.is_empty() && self.bindings.is_empty() && self.audit.is_empty()
     }
 
     /// How many rows change.
     pub fn len(&self) -> usize {
-        self.objects.len() + self.bindings.len()
+        self.objects.len() + self.bindings.len() + self.audit.len()
     }
 
     /// Makes an account; refused where one of that name exists.

@@ -10,6 +10,7 @@ use dashmap::DashMap;
 
 use crate::trunk::TrunkId;
 
+use super::audit::AuditRecord;
 use super::destination::{NumberRecord, OriginationUriRecord};
 use super::error::ReadError;
 use super::key::Kind;
@@ -56,6 +57,10 @@ impl Place {
             Some(Kind::Number) => {
                 let record: NumberRecord = record_at(key, value)?;
                 place(record.auth_id, None, record.created_at)
+            }
+            Some(Kind::Audit) => {
+                let record: AuditRecord = record_at(key, value)?;
+                place(record.entry.auth_id, None, record.sequence)
             }
             _ => None,
         })

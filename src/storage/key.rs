@@ -21,6 +21,8 @@ pub(super) enum Kind {
     Account = b'A',
     /// [`super::CredentialRecord`] by `auth_id \0 username`.
     Credential = b'C',
+    /// [`super::AuditRecord`] by its number, big-endian.
+    Audit = b'J',
     /// [`super::RouteKeyRecord`] by its id.
     RouteKey = b'K',
     /// [`super::AclRecord`] by its id.
@@ -42,6 +44,7 @@ impl Kind {
         match key.first()? {
             b'A' => Some(Self::Account),
             b'C' => Some(Self::Credential),
+            b'J' => Some(Self::Audit),
             b'K' => Some(Self::RouteKey),
             b'L' => Some(Self::AclEntry),
             b'N' => Some(Self::Number),
@@ -58,6 +61,7 @@ impl Kind {
         match self {
             Self::Account => "accounts",
             Self::Credential => "credentials",
+            Self::Audit => "audit entries",
             Self::RouteKey => "route keys",
             Self::AclEntry => "ACL entries",
             Self::Number => "numbers",
@@ -72,6 +76,7 @@ impl Kind {
         match self {
             Self::Account => "account",
             Self::Credential => "credential",
+            Self::Audit => "audit entry",
             Self::RouteKey => "route key",
             Self::AclEntry => "ACL entry",
             Self::Number => "number",
@@ -130,6 +135,7 @@ pub(super) fn readable(key: &[u8]) -> String {
             Some((auth_id, username)) => format!("{}/{}", auth_id.escape_default(), username.escape_default()),
             None => hex(name),
         },
+        Some(Kind::Audit) => super::audit::sequence(key).to_string(),
         Some(Kind::RouteKey) | None => hex(name),
         Some(Kind::Account | Kind::Number | Kind::State) => name.escape_ascii().to_string(),
     }
@@ -160,6 +166,7 @@ mod tests {
         for kind in [
             Kind::Account,
             Kind::Credential,
+            Kind::Audit,
             Kind::RouteKey,
             Kind::AclEntry,
             Kind::Number,

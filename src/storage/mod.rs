@@ -6,10 +6,13 @@
 //!
 //! Opening never starts empty where something was, and says in words what is wrong and what to do ([`OpenError`]).
 
+mod audit;
+mod author;
 mod bindings;
 mod changes;
 mod credentials;
 mod destination;
+mod difference;
 mod directory;
 mod disk;
 mod error;
@@ -31,6 +34,8 @@ mod writer;
 #[cfg(test)]
 mod tests;
 
+pub use audit::{AuditAction, AuditBreak, AuditChain, AuditEntry, AuditRecord, MAX_AUDIT_ENTRIES};
+pub use author::Author;
 pub use bindings::{BindingJournal, JournalCounts, ReadRecord};
 pub use changes::{Changes, MAX_RECORD};
 pub use credentials::Credentials;

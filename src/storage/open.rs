@@ -13,10 +13,11 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::Store;
+use super::audit::AuditHead;
 use super::credentials::Credentials;
 use super::directory::{Acknowledged, Directory, Progress};
 use super::disk::{Disk, panic_text};
-use super::error::OpenError;
+use super::error::{OpenError, ReadError};
 use super::index::{Index, IndexBuilder, Place};
 use super::key::Kind;
 use super::read::{ENGINE_OBJECTS, record_at};
@@ -86,6 +87,7 @@ fn open_engine(directory: Directory, progress: Progress) -> Result<Store, OpenEr
     }
     let Contents { state, credentials, index } = load(&path, &objects)?;
     let index = Arc::new(index);
+    let audit = AuditHead::read(&objects).map_err(|error| damaged_by(&path, &error))?;
     let (acknowledged, last) = directory.acknowledged().map_err(fail("read the file acknowledged"))?;
     check_acknowledged(&path, &acknowledged, state, last)?;
     let credentials = Arc::new(credentials);
@@ -100,9 +102,14 @@ fn open_engine(directory: Directory, progress: Progress) -> Result<Store, OpenEr
         credentials: Arc::clone(&credentials),
         index: Arc::clone(&index),
         state,
+        audit,
     };
     let writer = Writer::start(disk).map_err(fail("start the writing thread"))?;
     Ok(Store { writer, credentials, index, objects, bindings, _db: db, directory })
+}
+
+fn damaged_by(path: &Path, error: &ReadError) -> OpenError {
+    OpenError::Damaged { path: path.to_owned(), detail: error.to_string() }
 }
 
 /// A store closed a moment ago in this process may still be held by sled's threads; our own lock is ours, so it will not last.

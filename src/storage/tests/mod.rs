@@ -1,5 +1,6 @@
 //! Tests of the store as a whole; those that need a process of their own are in `tests/storage.rs`.
 
+mod audit;
 mod bindings;
 mod changes;
 mod import;
