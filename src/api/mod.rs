@@ -6,61 +6,97 @@
 #![allow(clippy::disallowed_methods, reason = "the API is shell: it hands what may touch the disk to another thread")]
 
 mod access;
+mod accounts;
+mod acl;
+mod arrangement;
+mod body;
 mod connection;
 mod credentials;
 mod envelope;
 mod error;
+mod failures;
 mod health;
+mod idempotency;
+mod live;
+mod log;
+mod numbers;
+mod openapi;
+mod origin;
+mod origination_uris;
+mod path;
+mod preconditions;
 mod serve;
 mod settings;
+mod stream;
+mod tls;
 mod trunks;
+mod words;
 
 pub use access::token_hash;
 pub use serve::serve;
-pub use settings::Settings;
+pub use settings::{OperatorToken, Settings};
+pub use tls::{Certificate, TlsError};
 
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
 
 use axum::Router;
-use axum::extract::{DefaultBodyLimit, Request};
-use axum::http::header::CACHE_CONTROL;
-use axum::http::{HeaderValue, StatusCode};
-use axum::middleware::{Next, from_fn};
-use axum::response::{IntoResponse, Response};
+use axum::extract::DefaultBodyLimit;
+use axum::http::StatusCode;
+use axum::middleware::from_fn_with_state;
 use axum::routing::{MethodRouter, get};
 
+use crate::administration::{self, Administration};
 use crate::metrics::Metrics;
 use crate::storage::{ReadError, Store};
 
 use error::ApiError;
+use failures::Failures;
+use idempotency::Idempotency;
+use origin::Origin;
 
 /// Largest request body, in bytes.
 const MAX_BODY: usize = 64 * 1024;
 
-/// Longest time that a request may take once its head is there.
-const LONGEST: Duration = Duration::from_secs(10);
-
 /// What the API works on.
 pub struct Api {
-    store: Arc<Store>,
+    administration: Arc<Administration>,
     metrics: Arc<Metrics>,
-    domain: Box<str>,
     ready: AtomicBool,
+    operator: Option<OperatorToken>,
+    behind_proxy: bool,
+    failures: Failures,
+    idempotency: Idempotency,
+    /// Held alone by a change that depends on what it is made to.
+    changes: tokio::sync::RwLock<()>,
 }
 
 impl fmt::Debug for Api {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Api").field("domain", &self.domain).field("ready", &self.is_ready()).finish_non_exhaustive()
+        f.debug_struct("Api").field("ready", &self.is_ready()).finish_non_exhaustive()
     }
 }
 
 impl Api {
-    /// Over `store`; `domain` is `[sip] domain`, under which trunks and realms are named. Not ready yet.
-    pub fn new(store: Arc<Store>, metrics: Arc<Metrics>, domain: &str) -> Self {
-        Self { store, metrics, domain: domain.into(), ready: AtomicBool::new(false) }
+    /// Over `administration`. Not ready yet.
+    pub fn new(administration: Arc<Administration>, metrics: Arc<Metrics>) -> Self {
+        Self {
+            administration,
+            metrics,
+            ready: AtomicBool::new(false),
+            operator: None,
+            behind_proxy: false,
+            failures: Failures::default(),
+            idempotency: Idempotency::new(),
+            changes: tokio::sync::RwLock::default(),
+        }
+    }
+
+    /// As the operator has decided.
+    #[must_use]
+    pub fn with_settings(self, settings: &Settings) -> Self {
+        Self { operator: settings.operator_token, behind_proxy: settings.behind_proxy, ..self }
     }
 
     /// Says whether SIP is served, which is what `/healthz` answers.
@@ -77,9 +113,25 @@ impl Api {
         &self,
         read: impl FnOnce(&Store) -> Result<T, ReadError> + Send + 'static,
     ) -> Result<T, ApiError> {
-        let store = Arc::clone(&self.store);
+        let store = Arc::clone(self.administration.store());
         match tokio::task::spawn_blocking(move || read(&store)).await {
             Ok(result) => result.map_err(|error| ApiError::internal(&error)),
+            Err(error) => Err(ApiError::internal(&error)),
+        }
+    }
+}
+
+impl Api {
+    /// Reads or changes the configuration on a thread that may wait for the disk. A change that has begun is finished, also when the client
+    /// has gone.
+    async fn work<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Administration) -> Result<T, administration::Error> + Send + 'static,
+    ) -> Result<T, ApiError> {
+        let administration = Arc::clone(&self.administration);
+        let author = Origin::author();
+        match tokio::task::spawn_blocking(move || author.acting(|| work(&administration))).await {
+            Ok(result) => result.map_err(Into::into),
             Err(error) => Err(ApiError::internal(&error)),
         }
     }
@@ -88,32 +140,52 @@ impl Api {
 /// All routes.
 pub fn router(api: Arc<Api>) -> Router {
     let router = Router::new().route("/healthz", get(health::healthz)).route("/metrics", get(health::metrics));
-    let router = of_account(router, "trunks", get(trunks::list));
-    of_account(router, "trunks/credentials", get(credentials::list))
+    let router = resource(router, ["trunks", "trunks"], trunks::routes());
+    let router = resource(router, ["credentials", "trunks/credentials"], credentials::routes());
+    let router = resource(router, ["ip-acl", "trunks/ip-acl"], acl::routes());
+    let router = resource(router, ["origination-uris", "trunks/origination-uris"], origination_uris::routes());
+    let router = resource(router, ["numbers", "numbers"], numbers::routes());
+    let router = of_account(router, "numbers/{name}/assign", numbers::assignment());
+    let router = log::routes(live::routes(accounts::routes(router)));
+    let router = router
         .fallback(async || ApiError::new(StatusCode::NOT_FOUND, "There is nothing at this path"))
         .method_not_allowed_fallback(async || {
             ApiError::new(StatusCode::METHOD_NOT_ALLOWED, "This path does not take this method")
         })
         .layer(DefaultBodyLimit::max(MAX_BODY))
-        .layer(from_fn(finish))
-        .with_state(api)
+        .with_state(api.clone());
+    // Around the router as a whole: some of these look at one path with another method, or at another path.
+    Router::new()
+        .fallback_service(router)
+        .layer(from_fn_with_state(api.clone(), idempotency::once))
+        .layer(from_fn_with_state(api.clone(), preconditions::hold))
+        .layer(from_fn_with_state(api, origin::frame))
+}
+
+/// The methods of a resource, by path.
+struct Routes {
+    create: MethodRouter<Arc<Api>>,
+    list: MethodRouter<Arc<Api>>,
+    one: MethodRouter<Arc<Api>>,
+}
+
+/// Adds a resource of the contract: made at one path, listed at another, which for most is below `trunks`.
+fn resource(router: Router<Arc<Api>>, [path, listed]: [&str; 2], routes: Routes) -> Router<Arc<Api>> {
+    let router = of_account(router, &format!("{path}/{{name}}"), routes.one);
+    if path == listed {
+        return of_account(router, path, routes.create.merge(routes.list));
+    }
+    of_account(of_account(router, path, routes.create), listed, routes.list)
 }
 
 /// Adds a resource of an account. Old and new clients write `account` and `Account`, which [`access::Access`] looks at, and some end
 /// paths with a slash, which must not be answered with a redirect.
 fn of_account(router: Router<Arc<Api>>, path: &str, methods: MethodRouter<Arc<Api>>) -> Router<Arc<Api>> {
-    let path = format!("/api/v1/{{area}}/{{auth_id}}/{path}");
-    router.route(&path, methods.clone()).route(&format!("{path}/"), methods)
+    with_slash(router, &format!("/api/v1/{{area}}/{{auth_id}}/{path}"), methods)
 }
 
-/// Gives up on what takes too long, and keeps answers out of caches.
-async fn finish(request: Request, next: Next) -> Response {
-    let mut response = match tokio::time::timeout(LONGEST, next.run(request)).await {
-        Ok(response) => response,
-        Err(_) => ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "The request took too long").into_response(),
-    };
-    response.headers_mut().entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
-    response
+fn with_slash(router: Router<Arc<Api>>, path: &str, methods: MethodRouter<Arc<Api>>) -> Router<Arc<Api>> {
+    router.route(path, methods.clone()).route(&format!("{path}/"), methods)
 }
 
 #[cfg(test)]

@@ -97,6 +97,7 @@ fn serve(source: &Source, seed: Option<PathBuf>) -> anyhow::Result<()> {
 
 fn check(source: &Source) -> anyhow::Result<()> {
     let config = source.load(std::env::vars_os())?;
+    app::check(&config)?;
     let from = source.config.as_deref().map(Path::display);
     let from = from.map_or_else(|| "defaults, no file".to_owned(), |file| file.to_string());
     print(&format!("configuration is valid ({from})\n\n{}", config.summary()))?;

@@ -20,6 +20,21 @@ macro_rules! number {
     };
 }
 
+macro_rules! truth {
+    ($section:literal, $name:literal, $($field:ident).+) => {
+        Key {
+            section: $section,
+            name: $name,
+            expected: "true or false",
+            exposure: Exposure::Open,
+            kind: Kind::Truth {
+                set: |config, truth| config.$($field).+ = truth,
+                show: |config| config.$($field).+,
+            },
+        }
+    };
+}
+
 macro_rules! text {
     ($section:literal, $name:literal, $read:expr, $expected:expr, $($field:ident).+) => {
         text!($section, $name, $read, $expected, $($field).+, Exposure::Open)
@@ -59,6 +74,7 @@ macro_rules! list {
 
 const NETWORKS: &str = "a list of networks such as \"10.0.0.0/8\" or \"192.0.2.1\"";
 const POLICIES: &str = "one of \"all\", \"any\", \"ip_only\", \"digest_only\"";
+const PEM: &str = "the path of a PEM file, or \"\"";
 const SECONDS: &str = "a whole number of seconds";
 const BYTES: &str = "a whole number of bytes";
 const COUNT: &str = "a whole number";
@@ -107,6 +123,20 @@ pub(super) static KEYS: &[Key] = &[
         "an address and a port such as \"127.0.0.1:8080\" or \"[::1]:8080\"",
         api.listen
     ),
+    text!("api", "tls_cert", syntax::optional_file, PEM, api.tls_cert),
+    text!("api", "tls_key", syntax::optional_file, PEM, api.tls_key),
+    truth!("api", "behind_proxy", api.behind_proxy),
+    text!(
+        "api",
+        "operator_token",
+        syntax::operator_token,
+        "16 to 256 printable ASCII characters without blanks",
+        api.operator_token,
+        Exposure::EnvironmentOnly
+    ),
+    number!("api", "password_min", 8..=64, "a whole number of characters", administration.password_min),
+    truth!("api", "password_mixed", administration.password_mixed),
+    truth!("api", "webhook_private", administration.webhook_private),
     text!("storage", "path", syntax::folder, "the path of a folder", storage.path),
     text!("account", "auth_id", syntax::auth_id, "1 to 64 letters, digits and underscores", account.auth_id),
     text!("account", "seed", syntax::optional_file, "the path of a CSV file, or \"\"", account.seed),

@@ -5,6 +5,7 @@
 //! What is not known (after a restart) is decided by the route token alone.
 
 use std::collections::HashMap;
+use std::net::SocketAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -15,6 +16,7 @@ use std::hash::Hasher;
 use crate::clock::Timestamp;
 use crate::flow::Flow;
 use crate::message::{Uri, host_ip};
+use crate::trunk_id::TrunkId;
 
 const SHARDS: usize = 64;
 /// A dialog names two contacts; forking, target refresh and the proxies on its path name more. The oldest but the
@@ -52,13 +54,46 @@ pub enum Usage {
     Subscription,
 }
 
+/// Longest URI or Call-ID kept of a call, in bytes.
+const MAX_TEXT: usize = 255;
+
+/// A call as it is shown to people.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Call {
+    /// The trunk that it came for.
+    pub trunk: TrunkId,
+    /// Call-ID, cut at 255 bytes as the URIs are.
+    pub call_id: Box<[u8]>,
+    /// The caller's URI.
+    pub from: Box<[u8]>,
+    /// The Request-URI as it came.
+    pub to: Box<[u8]>,
+    /// Where it came from.
+    pub peer: SocketAddr,
+    /// When its INVITE went out.
+    pub since: Timestamp,
+    /// When it was answered.
+    pub answered_at: Option<Timestamp>,
+}
+
+impl Call {
+    /// Of the INVITE at hand; copies what it keeps.
+    pub fn new(trunk: TrunkId, [call_id, from, to]: [&[u8]; 3], peer: SocketAddr, since: Timestamp) -> Self {
+        let cut = |text: &[u8]| text.get(..MAX_TEXT).unwrap_or(text).into();
+        Self { trunk, call_id: cut(call_id), from: cut(from), to: cut(to), peer, since, answered_at: None }
+    }
+}
+
 #[derive(Debug)]
 struct Dialog {
     usage: Usage,
+    trunk: TrunkId,
     contacts: SmallVec<[(ContactHash, Flow); 2]>,
     ends_at: Timestamp,
     answered: bool,
     over: bool,
+    /// Of a call; apart, for it is looked at only when somebody asks.
+    call: Option<Box<Call>>,
 }
 
 /// The dialogs of all shards.
@@ -108,20 +143,39 @@ impl Dialogs {
         Some(shard.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// A request that forms a dialog is about to go out. False when there are too many dialogs: one that is not
+    /// A request that forms a dialog is about to go out for `trunk`. False when there are too many dialogs: one that is not
     /// remembered could be led anywhere by its token.
     #[must_use]
-    pub fn begin(&self, key: DialogKey, usage: Usage, ends_at: Timestamp) -> bool {
+    pub fn begin(&self, key: DialogKey, trunk: TrunkId, usage: Usage, ends_at: Timestamp) -> bool {
         let Some(mut shard) = self.shard(key) else { return false };
         if shard.len() >= self.limit_per_shard && !shard.contains_key(&key.0) {
             return false;
         }
-        let new = || Dialog { usage, contacts: SmallVec::new(), ends_at, answered: false, over: false };
+        let new =
+            || Dialog { usage, trunk, contacts: SmallVec::new(), ends_at, answered: false, over: false, call: None };
         let dialog = shard.entry(key.0).or_insert_with(new);
         if dialog.over {
             *dialog = new();
         }
         true
+    }
+
+    /// What the dialog looks like to people. The first word counts: a forked INVITE is one call.
+    pub fn describe(&self, key: DialogKey, call: impl FnOnce() -> Call) {
+        if let Some(dialog) = self.shard(key).as_mut().and_then(|shard| shard.get_mut(&key.0))
+            && dialog.call.is_none()
+        {
+            dialog.call = Some(Box::new(call()));
+        }
+    }
+
+    /// Shows every call that is up or being set up. One of 64 parts is locked at a time: `show` must be quick.
+    pub fn for_each_call(&self, mut show: impl FnMut(&Call)) {
+        for shard in &self.shards {
+            let shard = shard.lock().unwrap_or_else(PoisonError::into_inner);
+            let calls = shard.values().filter(|dialog| dialog.usage == Usage::Call && !dialog.over);
+            calls.filter_map(|dialog| dialog.call.as_deref()).for_each(&mut show);
+        }
     }
 
     /// A message of the dialog named a contact, or a proxy on its path, that is reached through `flow`.
@@ -150,10 +204,15 @@ impl Dialogs {
     }
 
     /// The dialog has been answered with 2xx. True the first time.
-    pub fn answered(&self, key: DialogKey) -> bool {
+    pub fn answered(&self, key: DialogKey, now: Timestamp) -> bool {
         let mut shard = self.shard(key);
         let dialog = shard.as_mut().and_then(|shard| shard.get_mut(&key.0));
-        dialog.is_some_and(|dialog| !std::mem::replace(&mut dialog.answered, true))
+        dialog.is_some_and(|dialog| {
+            if let Some(call) = dialog.call.as_mut().filter(|call| call.answered_at.is_none()) {
+                call.answered_at = Some(now);
+            }
+            !std::mem::replace(&mut dialog.answered, true)
+        })
     }
 
     /// Where a request of the dialog for `contact` goes.
@@ -178,6 +237,15 @@ impl Dialogs {
         {
             shard.remove(&key.0);
         }
+    }
+
+    /// How many calls the trunk has, those included that are not answered yet. Looks at every dialog.
+    pub fn calls_of(&self, trunk: TrunkId) -> usize {
+        let is_one = |dialog: &&Dialog| dialog.usage == Usage::Call && dialog.trunk == trunk && !dialog.over;
+        let count = |shard: &Mutex<HashMap<u128, Dialog>>| {
+            shard.lock().unwrap_or_else(PoisonError::into_inner).values().filter(is_one).count()
+        };
+        self.shards.iter().map(count).sum()
     }
 
     /// How many dialogs are remembered, those included that have just ended.
@@ -224,6 +292,8 @@ impl Dialog {
 mod tests {
     use super::*;
 
+    const TRUNK: TrunkId = TrunkId(uuid::Uuid::from_u128(7));
+
     fn flow(port: u16) -> Flow {
         Flow::udp("127.0.0.1:5060".parse().unwrap(), ([127, 0, 0, 1], port).into())
     }
@@ -234,7 +304,7 @@ mod tests {
         let key = dialogs.key(b"c", b"t");
         let contact = |text: &str| dialogs.contact(&Uri::parse(text.as_bytes()).unwrap());
         assert_eq!(dialogs.target(key, contact("sip:a@h")), Target::UnknownDialog);
-        assert!(dialogs.begin(key, Usage::Call, Timestamp::from_secs(9)));
+        assert!(dialogs.begin(key, TRUNK, Usage::Call, Timestamp::from_secs(9)));
         dialogs.learn(key, contact("sip:a@H:5"), flow(5));
         dialogs.learn(key, contact("sip:b@127.0.0.1:6;ob"), flow(6));
         assert_eq!(dialogs.target(key, contact("sip:a@h:5;transport=udp")), Target::Flow(flow(5)));
@@ -248,8 +318,8 @@ mod tests {
         let at = Timestamp::from_secs;
         let dialogs = Dialogs::new(100, [1; 16]);
         let key = dialogs.key(b"c", b"t");
-        assert!(dialogs.begin(key, Usage::Call, at(900)));
-        assert!(dialogs.answered(key) && !dialogs.answered(key));
+        assert!(dialogs.begin(key, TRUNK, Usage::Call, at(900)));
+        assert!(dialogs.answered(key, at(1)) && !dialogs.answered(key, at(1)));
         dialogs.fail(key);
         assert_eq!(dialogs.len(), 1, "an answered dialog outlives a failed re-INVITE");
         assert!(dialogs.end(key, at(100)) && !dialogs.end(key, at(101)));
@@ -257,10 +327,10 @@ mod tests {
         assert_eq!(dialogs.len(), 1, "what was on its way still arrives");
         dialogs.sweep(at(132));
         assert!(dialogs.is_empty());
-        assert!(dialogs.begin(key, Usage::Call, at(900)));
+        assert!(dialogs.begin(key, TRUNK, Usage::Call, at(900)));
         dialogs.fail(key);
         assert!(dialogs.is_empty());
-        assert!(dialogs.begin(key, Usage::Call, at(900)));
+        assert!(dialogs.begin(key, TRUNK, Usage::Call, at(900)));
         dialogs.sweep(at(900));
         assert!(dialogs.is_empty());
     }
@@ -268,8 +338,9 @@ mod tests {
     #[test]
     fn memory_is_bounded_and_a_full_table_takes_no_new_dialog() {
         let dialogs = Dialogs::new(64, [1; 16]);
-        let begin =
-            |number: u32| dialogs.begin(dialogs.key(&number.to_be_bytes(), b""), Usage::Call, Timestamp::from_secs(9));
+        let begin = |number: u32| {
+            dialogs.begin(dialogs.key(&number.to_be_bytes(), b""), TRUNK, Usage::Call, Timestamp::from_secs(9))
+        };
         let taken = (0..1000).filter(|number| begin(*number)).count();
         assert!(taken <= 64 && taken == dialogs.len());
         let key = dialogs.key(&0_u32.to_be_bytes(), b"");
@@ -287,8 +358,8 @@ mod tests {
         let at = Timestamp::from_secs;
         let dialogs = Dialogs::new(100, [1; 16]);
         let (call, subscription) = (dialogs.key(b"c", b"t"), dialogs.key(b"s", b"t"));
-        assert!(dialogs.begin(call, Usage::Call, at(1000)));
-        assert!(dialogs.begin(subscription, Usage::Subscription, at(9)));
+        assert!(dialogs.begin(call, TRUNK, Usage::Call, at(1000)));
+        assert!(dialogs.begin(subscription, TRUNK, Usage::Subscription, at(9)));
         for key in [call, subscription] {
             dialogs.refresh(key, at(20));
         }
@@ -296,10 +367,51 @@ mod tests {
         assert_eq!(dialogs.len(), 2);
         dialogs.sweep(at(20));
         assert_eq!(dialogs.len(), 1);
-        assert!(dialogs.begin(subscription, Usage::Subscription, at(999)));
+        assert!(dialogs.begin(subscription, TRUNK, Usage::Subscription, at(999)));
         dialogs.unsubscribed(call, at(100));
         dialogs.unsubscribed(subscription, at(100));
         dialogs.sweep(at(132));
         assert_eq!(dialogs.len(), 1);
+    }
+
+    #[test]
+    fn a_call_is_shown_as_it_began_until_it_is_over() {
+        let dialogs = Dialogs::new(100, [1; 16]);
+        let (key, at) = (dialogs.key(b"c", b"t"), Timestamp::from_secs);
+        let call = |from: &[u8], since| Call::new(TRUNK, [b"c", from, b"sip:b@h"], flow(5).peer, at(since));
+        let calls = || {
+            let mut calls = Vec::new();
+            dialogs.for_each_call(|call| calls.push(call.clone()));
+            calls
+        };
+        dialogs.describe(key, || call(b"sip:a@h", 1));
+        assert_eq!(calls(), [], "a dialog that is not known has no call");
+        assert!(dialogs.begin(key, TRUNK, Usage::Call, at(99)));
+        dialogs.describe(key, || call(b"sip:a@h", 1));
+        dialogs.describe(key, || call(b"sip:other@h", 2));
+        assert_eq!(calls(), [call(b"sip:a@h", 1)]);
+        dialogs.answered(key, at(3));
+        dialogs.answered(key, at(4));
+        assert_eq!(calls(), [Call { answered_at: Some(at(3)), ..call(b"sip:a@h", 1) }]);
+        assert!(dialogs.begin(dialogs.key(b"s", b"t"), TRUNK, Usage::Subscription, at(99)));
+        dialogs.describe(dialogs.key(b"s", b"t"), || call(b"sip:a@h", 1));
+        assert_eq!(calls().len(), 1, "a subscription is no call");
+        dialogs.end(key, at(5));
+        assert_eq!(calls(), []);
+        assert_eq!(call(&[b'x'; 5_000], 1).from.len(), 255);
+    }
+
+    #[test]
+    fn the_calls_of_a_trunk_are_counted_without_its_subscriptions_and_those_of_others() {
+        let dialogs = Dialogs::new(100, [1; 16]);
+        let keys: Vec<DialogKey> = (0..4_u8).map(|number| dialogs.key(&[number], b"t")).collect();
+        let ends_at = Timestamp::from_secs(9);
+        assert!(dialogs.begin(keys[0], TRUNK, Usage::Call, ends_at));
+        assert!(dialogs.begin(keys[1], TRUNK, Usage::Call, ends_at));
+        assert!(dialogs.begin(keys[2], TRUNK, Usage::Subscription, ends_at));
+        assert!(dialogs.begin(keys[3], TrunkId(uuid::Uuid::from_u128(8)), Usage::Call, ends_at));
+        assert_eq!(dialogs.calls_of(TRUNK), 2);
+        dialogs.fail(keys[0]);
+        assert_eq!(dialogs.calls_of(TRUNK), 1);
     }
 }

@@ -26,7 +26,7 @@ pub struct Shared {
     /// When this process started: route tokens older than that may be for dialogs that it does not know.
     pub started: Timestamp,
     /// Trunks and accounts; replaced whole when the configuration changes.
-    pub directory: ArcSwap<Directory>,
+    pub directory: Arc<ArcSwap<Directory>>,
     /// Credentials.
     pub credentials: Arc<dyn CredentialSource>,
     /// Nonces.

@@ -104,6 +104,13 @@ impl AorRecord {
         self.without_binding.push(Answered { mark, at });
     }
 
+    /// Forgets what was answered, also by the bindings that stay: whoever repeats a REGISTER is looked at anew.
+    pub(super) fn forget_every_answer(&mut self) {
+        self.without_binding.clear();
+        self.answered_at = None;
+        self.bindings.iter_mut().for_each(|binding| binding.answered = Answered::default());
+    }
+
     /// Gives back the room that REGISTERs of the past have taken.
     pub(super) fn forget_answered(&mut self, now: Timestamp) {
         self.without_binding.retain(|seen| seen.is_remembered(now));

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::dialog::{DialogKey, Usage};
+use crate::dialog::{Call, DialogKey, Usage};
 use crate::event::Event;
 use crate::flow::Flow;
 use crate::message::{Address, Head, Method, Name, Request, lex};
@@ -21,7 +21,7 @@ impl Proxy {
         let method = job.request.method;
         if job.initial && method.makes_dialog() {
             let (usage, span) = self.usage_of(job.request);
-            if !dialogs.begin(job.dialog, usage, turn.now + span) {
+            if !dialogs.begin(job.dialog, job.trunk, usage, turn.now + span) {
                 return false;
             }
             self.learn_named(job.dialog, &job.request.head, job.came);
@@ -31,6 +31,8 @@ impl Proxy {
                     second.and_then(|second| second.call_id.as_deref()).map_or(job.request.call_id, str::as_bytes);
                 let user_agent = second.and_then(|second| second.user_agent.as_deref()).unwrap_or_default();
                 let (from, to) = (job.request.from.uri.raw, job.request.uri.raw);
+                let (trunk, peer, now) = (job.trunk, job.came.peer, turn.now);
+                dialogs.describe(job.dialog, || Call::new(trunk, [call_id, from, to], peer, now));
                 turn.observer.observe(&Event::CallStarted { call_id, from, to, flow: job.came, user_agent });
             }
         } else if method.refreshes_target() {
