@@ -108,7 +108,9 @@ pub struct Sent {
 /// How the trunk of a world is set up.
 #[derive(Clone)]
 pub struct Setup {
+    /// For REGISTER, and for calls where there is none of their own.
     pub policy: AuthPolicy,
+    pub policy_call: Option<AuthPolicy>,
     /// Allow and deny entries, such as `("127.0.0.0/8", Rule::Allow)`.
     pub acl: Vec<(&'static str, Rule)>,
     /// Names that each allow entry may register without a password.
@@ -135,6 +137,7 @@ impl Default for Setup {
     fn default() -> Self {
         Self {
             policy: AuthPolicy::All,
+            policy_call: None,
             acl: Vec::new(),
             may_register: Vec::new(),
             algorithms: vec![Algorithm::Md5],
@@ -404,7 +407,7 @@ fn trunk(setup: &Setup, account: Arc<Account>, id: TrunkId, domain: &str) -> Tru
         domain: domain.into(),
         enabled: setup.enabled,
         policy_register: setup.policy,
-        policy_call: setup.policy,
+        policy_call: setup.policy_call.unwrap_or(setup.policy),
         acl: Acl::new(entries.collect()),
         algorithms: setup.algorithms.clone().into(),
         call_challenge: setup.call_challenge,
