@@ -245,6 +245,7 @@ fn wait(running: &transport::Running, listener: TcpListener, api: Arc<Api>) -> a
     use tokio::signal::unix::{SignalKind, signal};
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let failed = running.failed();
+    let ending = Arc::clone(&api);
     let outcome = runtime.block_on(async {
         let mut terminate = signal(SignalKind::terminate())?;
         let mut interrupt = signal(SignalKind::interrupt())?;
@@ -258,6 +259,7 @@ fn wait(running: &transport::Running, listener: TcpListener, api: Arc<Api>) -> a
             _ = interrupt.recv() => Ok(()),
             worker = failed => Err(anyhow::anyhow!("worker {worker} has failed; start the server again")),
         };
+        ending.set_ready(false);
         drop(stop);
         match serving.await {
             Ok(Ok(())) => {}
