@@ -27,7 +27,7 @@ const TABLE: &[(u8, &str, &[&str])] = &[
     (1, "location", &["clock", "flow", "trunk", "trunk_id"]),
     (1, "dialog", &["clock", "flow", "message"]),
     (1, "event", &["auth", "flow", "location"]),
-    (2, "registrar", &["auth", "clock", "event", "flow", "location", "message", "transaction", "trunk", "trunk_id"]),
+    (2, "registrar", &["auth", "clock", "event", "flow", "location", "message", "trunk", "trunk_id"]),
     (
         2,
         "proxy",
@@ -68,7 +68,7 @@ const TABLE: &[(u8, &str, &[&str])] = &[
     ),
     (4, "storage", &["acl", "auth", "clock", "location", "message", "trunk", "trunk_id"]),
     (4, "metrics", &["clock", "dialog", "engine", "event", "flow", "location", "storage", "trunk"]),
-    (4, "report", &["clock", "event", "flow", "location", "metrics", "trunk"]),
+    (4, "report", &["clock", "event", "flow", "limits", "location", "metrics", "trunk"]),
     (4, "transport", &["clock", "engine", "event", "flow", "message", "metrics", "output", "report", "trunk"]),
     (4, "api", &["acl", "auth", "clock", "limits", "location", "metrics", "report", "storage", "trunk"]),
     (
