@@ -169,6 +169,7 @@ fn shared(
         directory: ArcSwap::from_pointee(directory),
         credentials: store.credentials().clone(),
         nonces: NonceKeys::new(nonce_key, config.auth.nonce_lifetime, clock.now()),
+        allow_rfc2069: config.auth.allow_rfc2069,
         replay: Arc::new(MemoryReplayWindows::new(config.auth.replay_windows, config.auth.nonce_lifetime)),
         rates: Arc::new(SourceRates::new(
             config.limits.per_source_per_s,

@@ -67,7 +67,7 @@ const MILLIS: &str = "a whole number of milliseconds";
 const U32: u64 = u32::MAX as u64;
 
 /// The keys, in the order of the shipped file.
-pub(super) static KEYS: [Key; 35] = [
+pub(super) static KEYS: [Key; 36] = [
     list!(
         "sip",
         "listen",
@@ -129,6 +129,16 @@ pub(super) static KEYS: [Key; 35] = [
     number!("digest", "nonce_lifetime_s", 1..=86_400, SECONDS, auth.nonce_lifetime),
     text!("digest", "nonce_key", syntax::nonce_key, "64 hexadecimal digits, or \"\"", auth.nonce_key, Exposure::Secret),
     number!("digest", "replay_windows", 1..=16_777_216, COUNT, auth.replay_windows),
+    Key {
+        section: "digest",
+        name: "allow_rfc2069",
+        expected: "true or false",
+        exposure: Exposure::Open,
+        kind: Kind::Flag {
+            set: |config, truth| config.auth.allow_rfc2069 = truth,
+            show: |config| config.auth.allow_rfc2069,
+        },
+    },
     number!("limits", "per_source_per_s", 0..=1_000_000, COUNT, limits.per_source_per_s),
     number!("limits", "failures_per_minute", 0..=1_000_000, COUNT, limits.failures_per_minute),
     list!("limits", "exempt", 0, syntax::network, NETWORKS, limits.exempt),

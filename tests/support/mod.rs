@@ -125,6 +125,7 @@ pub struct Setup {
     pub proxy: proxy::Settings,
     pub per_source_per_s: u32,
     pub failures_per_minute: u32,
+    pub allow_rfc2069: bool,
     /// The server has other keys than the server of an ordinary world: no nonce and no route token of there counts here.
     pub other_keys: bool,
     /// Every nonce of the last ten days and every nonce-count is taken for fresh, so that what was captured can be played
@@ -149,6 +150,7 @@ impl Default for Setup {
             proxy: proxy::Settings::default(),
             per_source_per_s: 0,
             failures_per_minute: 0,
+            allow_rfc2069: false,
             other_keys: false,
             forgets_replays: false,
             users: vec![
@@ -356,6 +358,7 @@ pub fn shared(setup: &Setup, now: Timestamp) -> Shared {
         directory: ArcSwap::from_pointee(directory(setup)),
         credentials: Arc::new(credentials),
         nonces: NonceKeys::new(nonce_key, Duration::from_secs(if setup.forgets_replays { 864_000 } else { 300 }), now),
+        allow_rfc2069: setup.allow_rfc2069,
         replay,
         rates: Arc::new(SourceRates::new(setup.per_source_per_s, Vec::new(), [6; 16])),
         failures: Arc::new(FailureTable::new(setup.failures_per_minute, Vec::new(), [8; 16])),
