@@ -86,6 +86,8 @@ outcomes! {
     ForeignRoute = "foreign_route",
     /// Refused with 403: the dialog never named the target.
     TargetNotNamed = "target_not_named",
+    /// Refused with 481: the dialog is over, or was never set up through here.
+    UnknownDialog = "unknown_dialog",
     /// REGISTER was accepted.
     RegisterAccepted = "register_accepted",
     /// REGISTER was refused by the registrar: 400, 403 or 423.
@@ -234,6 +236,13 @@ pub enum Event<'a> {
         to: &'a [u8],
         /// The way it came.
         flow: &'a Flow,
+        /// User-Agent of the caller; empty without one.
+        user_agent: &'a str,
+    },
+    /// A contact cannot be called, for this server does not speak its transport.
+    TargetSkipped {
+        /// The contact.
+        contact: &'a [u8],
     },
     /// A call was answered.
     CallAnswered {

@@ -12,9 +12,9 @@ use tokio::net::TcpStream;
 use tokio::sync::Notify;
 
 use super::admission::Permit;
+use super::write_queue::Origin;
 use super::write_queue::WriteQueue;
 use crate::clock::Timestamp;
-use crate::engine::BranchId;
 use crate::flow::ConnectionId;
 use crate::flow::Flow;
 use crate::message::Framer;
@@ -22,6 +22,7 @@ use crate::message::Framer;
 /// A stream that is open, or being opened. Small while idle: it owns no buffer then.
 pub(super) struct Connection {
     pub(super) id: ConnectionId,
+    /// Where peers can reach us: not the port that a stream of ours left from.
     pub(super) local: SocketAddr,
     pub(super) peer: SocketAddr,
     /// `None` while it is being opened.
@@ -31,6 +32,8 @@ pub(super) struct Connection {
     pub(super) partial: Vec<u8>,
     /// When the first byte of `partial` arrived.
     pub(super) partial_since: Option<Timestamp>,
+    /// Whether the engine has had a message from it, and so may know it.
+    pub(super) has_spoken: bool,
     pub(super) queue: WriteQueue,
     /// When a byte last went in either direction.
     pub(super) alive_at: Timestamp,
@@ -64,6 +67,7 @@ impl Connection {
             framer: Framer::default(),
             partial: Vec::new(),
             partial_since: None,
+            has_spoken: false,
             queue: WriteQueue::default(),
             alive_at: now,
             wake: Rc::new(Notify::new()),
@@ -81,7 +85,7 @@ impl Connection {
     pub(super) fn write(
         &mut self,
         bytes: &[u8],
-        branch: Option<BranchId>,
+        origin: Option<Origin>,
         max_waiting: usize,
         cork: bool,
         now: Timestamp,
@@ -97,7 +101,7 @@ impl Connection {
                 return Ok(());
             }
         }
-        if !self.queue.push(rest, branch, max_waiting, now) {
+        if !self.queue.push(rest, origin, max_waiting, now) {
             return Err(CloseReason::Unread);
         }
         if !cork && !self.is_dirty {

@@ -17,8 +17,8 @@ use super::connection::CloseReason;
 use super::connection::Connection;
 use super::counters::TransportCounters;
 use super::settings::Settings;
+use super::write_queue::Origin;
 use crate::clock::Timestamp;
-use crate::engine::BranchId;
 use crate::flow::ConnectionId;
 
 /// Every stream that the shard owns, and what the engine is still to be told of them.
@@ -29,6 +29,8 @@ pub(super) struct Connections {
     opened: u64,
     /// Which stream to use toward a peer; the latest, if there are several.
     by_peer: HashMap<SocketAddr, ConnectionId>,
+    /// Where streams are accepted.
+    listening: Vec<SocketAddr>,
     admission: Arc<Admission>,
     limits: Limits,
     counters: Arc<TransportCounters>,
@@ -45,8 +47,21 @@ pub(super) struct Connections {
 /// What the engine must learn after the messages at hand are dealt with.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Aftermath {
-    SendFailed(BranchId),
-    Closed(ConnectionId),
+    /// Also for other shards, whose requests may have waited here.
+    SendFailed(Origin),
+    Closed {
+        id: ConnectionId,
+        has_spoken: bool,
+    },
+}
+
+/// Why a message was not written.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Unwritten {
+    /// The stream is not there, or broke.
+    Gone,
+    /// The peer does not read.
+    Unread,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -68,6 +83,7 @@ impl Connections {
     pub(super) fn new(
         shard: u8,
         settings: &Settings,
+        listening: Vec<SocketAddr>,
         admission: Arc<Admission>,
         counters: Arc<TransportCounters>,
     ) -> Self {
@@ -76,6 +92,7 @@ impl Connections {
             slots: Slab::new(),
             opened: 0,
             by_peer: HashMap::new(),
+            listening,
             admission,
             limits: Limits {
                 write_queue_bytes: settings.tcp_write_queue_bytes,
@@ -127,14 +144,31 @@ impl Connections {
     /// Notes that the stream `id` is open. Gives back what wakes its task; `None` when it was closed meanwhile.
     pub(super) fn connected(&mut self, id: ConnectionId, stream: &Rc<TcpStream>, now: Timestamp) -> Option<Rc<Notify>> {
         self.connecting = self.connecting.saturating_sub(1);
+        let asked = self.get(id)?.local;
+        let local = stream.local_addr().map_or(asked, |opened| self.reachable_at(opened, asked));
         let connection = self.get_mut(id)?;
-        connection.local = stream.local_addr().unwrap_or(connection.local);
+        connection.local = local;
         connection.stream = Some(Rc::clone(stream));
         connection.alive_at = now;
         let wake = Rc::clone(&connection.wake);
         self.counters.connections_connected.increment();
         self.flush_one(id, now);
         Some(wake)
+    }
+
+    /// Where peers can open streams to the address that a stream of ours left from: its own port is closed to them, and
+    /// must not get into Via, Record-Route or a binding.
+    fn reachable_at(&self, opened: SocketAddr, asked: SocketAddr) -> SocketAddr {
+        let fits = |listener: &&SocketAddr| {
+            let (own, ip) = (listener.ip(), opened.ip());
+            own == ip || (own.is_unspecified() && own.is_ipv4() == ip.is_ipv4())
+        };
+        let fitting = || self.listening.iter().filter(fits).map(SocketAddr::port);
+        let port = fitting().find(|port| *port == asked.port()).or_else(|| fitting().next());
+        let mut local = opened;
+        // Without a listener there is only what the engine took for ours.
+        local.set_port(port.or((asked.port() != 0).then_some(asked.port())).unwrap_or(opened.port()));
+        local
     }
 
     /// Notes that the stream `id` could not be opened.
@@ -144,26 +178,25 @@ impl Connections {
     }
 
     /// Writes a message to a stream, now or, with `cork`, at the next [`Connections::flush`]. Failure closes the stream.
-    /// Whether the stream was there and took it.
     pub(super) fn write(
         &mut self,
         id: ConnectionId,
         bytes: &[u8],
-        branch: Option<BranchId>,
+        origin: Option<Origin>,
         cork: bool,
         now: Timestamp,
-    ) -> bool {
+    ) -> Result<(), Unwritten> {
         let max_waiting = self.limits.write_queue_bytes;
-        let Some(connection) = self.get_mut(id) else { return false };
-        if let Err(reason) = connection.write(bytes, branch, max_waiting, cork, now) {
+        let Some(connection) = self.get_mut(id) else { return Err(Unwritten::Gone) };
+        if let Err(reason) = connection.write(bytes, origin, max_waiting, cork, now) {
             self.close(id, reason);
-            return false;
+            return Err(if reason == CloseReason::Unread { Unwritten::Unread } else { Unwritten::Gone });
         }
         if cork && !connection.is_dirty {
             connection.is_dirty = true;
             self.dirty.push(id);
         }
-        true
+        Ok(())
     }
 
     /// Writes what was corked; the tasks of the streams are woken to wait for what is left.
@@ -197,11 +230,12 @@ impl Connections {
         tracing::debug!(peer = %connection.peer, ?reason, "connection closed");
         self.count_close(reason);
         connection.wake.notify_one();
-        for branch in connection.queue.into_branches() {
+        let has_spoken = connection.has_spoken;
+        for origin in connection.queue.into_unsent() {
             self.counters.stream_sends_failed.increment();
-            self.aftermath.push_back(Aftermath::SendFailed(branch));
+            self.aftermath.extend(origin.map(Aftermath::SendFailed));
         }
-        self.aftermath.push_back(Aftermath::Closed(id));
+        self.aftermath.push_back(Aftermath::Closed { id, has_spoken });
         if self.slots.is_empty() {
             self.slots.shrink_to_fit();
             self.count_changed.notify_one();

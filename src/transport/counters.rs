@@ -63,8 +63,8 @@ counters! {
     datagram_keep_alives,
     /// Datagrams longer than the limit for a message, dropped.
     datagrams_too_long,
-    /// Datagrams that the kernel refused to send, its send buffer being full.
-    datagram_sends_blocked,
+    /// Datagrams that the kernel did not take for want of room at the moment; they count as lost on the way.
+    datagram_sends_lost,
     /// Datagrams that the kernel refused to send for another reason, such as no route.
     datagram_sends_failed,
     /// Datagrams to be sent from an address at which no socket listens.
@@ -81,6 +81,8 @@ counters! {
     stream_keep_alives,
     /// Messages for a stream that is gone, or that was given up while they waited for it.
     stream_sends_failed,
+    /// Responses whose stream had closed, so that they took another to the same peer (RFC 3261 §18.2.2).
+    responses_on_another_stream,
     /// Streams open now.
     connections_open,
     /// Streams accepted.

@@ -1,8 +1,12 @@
 //! What shards send each other.
 
+use std::net::SocketAddr;
+
 use tokio::sync::mpsc;
 
+use super::write_queue::Origin;
 use crate::engine::BranchId;
+use crate::flow::ConnectionId;
 use crate::flow::Flow;
 
 /// A message from another shard.
@@ -21,13 +25,15 @@ pub(super) enum Letter {
         bytes: Vec<u8>,
         /// The stream.
         flow: Flow,
-        /// What to fail in the sending shard when it cannot be sent.
-        branch: Option<BranchId>,
-        /// The sending shard.
-        from: u8,
+        /// Who is to hear when it cannot be sent.
+        origin: Option<Origin>,
+        /// Where to open a stream to when that of `flow` has closed.
+        fallback: Option<SocketAddr>,
     },
     /// An answer to [`Letter::ForConnection`]: it could not be sent.
     SendFailed(BranchId),
+    /// A stream from which messages may have been handed over has closed.
+    Closed(ConnectionId),
 }
 
 /// Letters that may wait in a shard; what comes beyond is dropped and counted, as on a network.
@@ -57,6 +63,16 @@ impl Inboxes {
         let permit = sender.try_reserve().map_err(|_| Undelivered::Full)?;
         permit.send(letter());
         Ok(())
+    }
+
+    /// The shards other than `own`.
+    pub(super) fn others(&self, own: u8) -> impl Iterator<Item = u8> + use<> {
+        (0..=u8::MAX).take(self.0.len()).filter(move |shard| *shard != own)
+    }
+
+    /// The inbox of `shard`, to wait for room in it.
+    pub(super) fn of(&self, shard: u8) -> Option<mpsc::Sender<Letter>> {
+        self.0.get(usize::from(shard)).cloned()
     }
 }
 

@@ -17,10 +17,12 @@ use super::connection::read;
 use super::connections::Aftermath;
 use super::inbox::Letter;
 use super::links::Links;
+use super::links::Outgoing;
 use super::packet_path::PacketPath;
 use super::steady::Clock;
 use super::udp::DatagramRoom;
 use super::udp::is_keep_alive;
+use super::write_queue::Origin;
 use crate::clock::Timestamp;
 use crate::engine::Disposition;
 use crate::engine::Observer;
@@ -117,10 +119,18 @@ impl<P: PacketPath> Shard<P> {
     pub(super) fn open_letter(&mut self, letter: Letter, now: Timestamp) {
         match letter {
             Letter::HandedOver { mut bytes, flow } => self.receive_handed_over(&mut bytes, flow, now),
-            Letter::ForConnection { bytes, flow, branch, from } => {
-                self.links.send_for(from, flow, branch, &bytes, now);
+            Letter::ForConnection { bytes, flow, origin, fallback } => {
+                self.links.stream(Outgoing { flow, bytes: &bytes, origin, fallback }, true, now);
             }
-            Letter::SendFailed(branch) => self.links.connections.aftermath.push_back(Aftermath::SendFailed(branch)),
+            Letter::SendFailed(branch) => {
+                let origin = Origin { shard: self.links.shard, branch };
+                self.links.connections.aftermath.push_back(Aftermath::SendFailed(origin));
+            }
+            Letter::Closed(id) => {
+                self.output.clear();
+                self.path.connection_closed(id, now, &mut *self.observer, &mut self.output);
+                self.dispatch(true, now);
+            }
         }
     }
 
@@ -155,11 +165,16 @@ impl<P: PacketPath> Shard<P> {
             let Some(aftermath) = self.links.connections.aftermath.pop_front() else { break };
             self.output.clear();
             match aftermath {
-                Aftermath::SendFailed(branch) => {
+                Aftermath::SendFailed(origin) if origin.shard != self.links.shard => self.links.tell_failed(origin),
+                Aftermath::SendFailed(Origin { branch, .. }) => {
                     self.path.send_failed(branch, now, &mut *self.observer, &mut self.output);
                 }
-                Aftermath::Closed(id) => {
+                Aftermath::Closed { id, has_spoken } => {
                     self.path.connection_closed(id, now, &mut *self.observer, &mut self.output);
+                    // When the server stops, every shard closes what it has, and none is left to do anything about it.
+                    if has_spoken && !self.is_stopping {
+                        self.links.tell_closed(id);
+                    }
                 }
             }
             self.dispatch(true, now);

@@ -74,6 +74,7 @@ impl<P: PacketPath> Shard<P> {
                     at += len;
                     let more_follow = rest.len() > len;
                     self.links.counters.stream_messages_received.increment();
+                    self.note_message(flow.connection);
                     self.receive(rest.get_mut(..len).unwrap_or_default(), flow, now, more_follow);
                     if self.links.connections.get(flow.connection).is_none() {
                         break End::Closed;
@@ -81,6 +82,7 @@ impl<P: PacketPath> Shard<P> {
                 }
                 Frame::Refused(error) => {
                     tracing::debug!(%flow, %error, "stream refused");
+                    self.note_message(flow.connection);
                     // The engine may still answer 400 to what there is; then the stream ends.
                     self.receive(rest, flow, now, false);
                     self.links.connections.flush_one(flow.connection, now);
@@ -95,5 +97,11 @@ impl<P: PacketPath> Shard<P> {
             self.links.counters.stream_keep_alives.increment();
         }
         end
+    }
+
+    fn note_message(&mut self, id: ConnectionId) {
+        if let Some(connection) = self.links.connections.get_mut(id) {
+            connection.has_spoken = true;
+        }
     }
 }

@@ -7,6 +7,7 @@ use std::os::fd::AsRawFd;
 use std::rc::Rc;
 use std::sync::Arc;
 
+use nix::errno::Errno;
 use tokio::io::Interest;
 use tokio::net::UdpSocket;
 
@@ -85,7 +86,8 @@ impl UdpSockets {
         Some(arrival.local.map_or(bound, |(ip, scope)| with_ip(bound, ip, scope)))
     }
 
-    /// Sends a datagram from `local`. Whether the kernel took it; if not, the failure is counted.
+    /// Sends a datagram from `local`. Whether it may have left; one that was lost on the way, in the kernel or beyond, is
+    /// repeated by the transaction's timers (RFC 3261 §17). What did not leave is counted.
     pub(super) fn send(&self, local: SocketAddr, peer: SocketAddr, bytes: &[u8]) -> bool {
         let Some(listener) = self.at(local) else {
             self.counters.datagram_sends_without_socket.increment();
@@ -103,13 +105,13 @@ impl UdpSockets {
                 self.counters.datagram_bytes_sent.add(bytes.len());
                 true
             }
+            Err(error) if is_loss(&error) => {
+                self.counters.datagram_sends_lost.increment();
+                true
+            }
             Err(error) => {
-                if error.kind() == io::ErrorKind::WouldBlock {
-                    self.counters.datagram_sends_blocked.increment();
-                } else {
-                    tracing::debug!(%local, %peer, %error, "a datagram could not be sent");
-                    self.counters.datagram_sends_failed.increment();
-                }
+                tracing::debug!(%local, %peer, %error, "a datagram could not be sent");
+                self.counters.datagram_sends_failed.increment();
                 false
             }
         }
@@ -135,6 +137,20 @@ impl UdpListener {
     }
 }
 
+/// Whether the same datagram may well be sent a moment later. Any other error would come again: EMSGSIZE (too long for a
+/// datagram), ENETUNREACH, EHOSTUNREACH and ENETDOWN (no route), EADDRNOTAVAIL and EINVAL (the address is not ours any
+/// more, or cannot be sent from or to), EACCES (a broadcast address), EPERM (a packet filter forbids it). Then another
+/// target is to be tried at once.
+fn is_loss(error: &io::Error) -> bool {
+    match Errno::from_raw(error.raw_os_error().unwrap_or_default()) {
+        // No room in the socket's buffer, in the queue of the interface, or in memory at the moment.
+        Errno::EAGAIN | Errno::ENOBUFS | Errno::ENOMEM => true,
+        // The system tells of an earlier datagram, to whatever peer, and has not sent this one.
+        Errno::ECONNREFUSED => true,
+        _ => false,
+    }
+}
+
 fn with_ip(bound: SocketAddr, ip: IpAddr, scope: u32) -> SocketAddr {
     let mut address = SocketAddr::new(ip, bound.port());
     if let SocketAddr::V6(v6) = &mut address {
@@ -153,6 +169,27 @@ pub(super) fn is_keep_alive(datagram: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_errors_that_pass_by_themselves_are_losses() {
+        let loss = |errno| is_loss(&io::Error::from(errno));
+        for passing in [Errno::EAGAIN, Errno::ENOBUFS, Errno::ENOMEM, Errno::ECONNREFUSED] {
+            assert!(loss(passing), "{passing}");
+        }
+        for lasting in [
+            Errno::EMSGSIZE,
+            Errno::ENETUNREACH,
+            Errno::EHOSTUNREACH,
+            Errno::ENETDOWN,
+            Errno::EADDRNOTAVAIL,
+            Errno::EINVAL,
+            Errno::EACCES,
+            Errno::EPERM,
+        ] {
+            assert!(!loss(lasting), "{lasting}");
+        }
+        assert!(!is_loss(&io::ErrorKind::AddrNotAvailable.into()), "what was not asked of the system");
+    }
 
     #[test]
     fn line_ends_zeros_and_scraps_are_keep_alives_and_the_shortest_messages_are_not() {

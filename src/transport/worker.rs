@@ -2,6 +2,7 @@
 #![allow(clippy::disallowed_methods, reason = "the shell waits so that the core need not")]
 
 use std::cell::RefCell;
+use std::collections::VecDeque;
 use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -71,12 +72,15 @@ impl Worker {
 
     async fn serve<P: PacketPath>(self, path: P, observer: Box<dyn Observer>) -> io::Result<()> {
         let Self { index, settings, sockets, counters, admission, inboxes, inbox, clock, mut stop } = self;
+        let listening = sockets.tcp.iter().filter_map(|listener| listener.local_addr().ok()).collect();
         let links = Links {
             shard: index,
             udp: UdpSockets::new(sockets.udp, Arc::clone(&counters))?,
-            connections: Connections::new(index, &settings, Arc::clone(&admission), Arc::clone(&counters)),
+            connections: Connections::new(index, &settings, listening, Arc::clone(&admission), Arc::clone(&counters)),
             inboxes,
             counters,
+            untold: VecDeque::new(),
+            untold_grew: Rc::default(),
         };
         let listeners = sockets.tcp.into_iter().map(TcpListener::from_std).collect::<io::Result<Vec<_>>>()?;
         let shard = Shard::new(path, observer, links, clock, settings.max_message_bytes);
@@ -105,6 +109,7 @@ fn start_tasks<P: PacketPath>(
 ) -> Vec<AbortHandle> {
     let mut started = vec![
         tasks.start(read_letters(Rc::clone(shard), inbox)),
+        tasks.start(tell_closings(Rc::clone(shard))),
         tasks.start(keep_time(Rc::clone(shard))),
         tasks.start(sweep_streams(Rc::clone(shard))),
         tasks.start(tcp::connect(Rc::clone(shard), tasks.clone())),
@@ -141,6 +146,23 @@ async fn read_letters<P: PacketPath>(shard: Shared<P>, mut inbox: mpsc::Receiver
             shard.settle(now);
         }
         yield_now().await;
+    }
+}
+
+/// Waits for room in the inboxes that were full when streams closed.
+async fn tell_closings<P: PacketPath>(shard: Shared<P>) {
+    let grew = Rc::clone(&shard.borrow().links.untold_grew);
+    loop {
+        grew.notified().await;
+        loop {
+            let next = shard.borrow_mut().links.untold.pop_front();
+            let Some((to, id)) = next else { break };
+            let inbox = shard.borrow().links.inboxes.of(to);
+            if let Some(inbox) = inbox {
+                // A shard that has ended needs no news.
+                let _ = inbox.send(Letter::Closed(id)).await;
+            }
+        }
     }
 }
 

@@ -1,16 +1,35 @@
 //! What waits to be written to one stream.
 
+use std::collections::VecDeque;
+
 use crate::clock::Timestamp;
 use crate::engine::BranchId;
 
-/// Bytes in order, and the branches whose requests are among them. Holds no memory while empty.
+/// Who is to hear that a request was not sent.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Origin {
+    /// The shard whose request it is.
+    pub(super) shard: u8,
+    /// The branch that fails there.
+    pub(super) branch: BranchId,
+}
+
+/// Bytes in order, and where the messages among them end. Holds no memory while empty.
 #[derive(Debug, Default)]
 pub(super) struct WriteQueue {
     bytes: Vec<u8>,
+    /// How many of `bytes` have been written.
     written: usize,
-    branches: Vec<BranchId>,
+    messages: VecDeque<Waiting>,
     /// When the peer last took something, or the queue began to fill.
     waiting_since: Timestamp,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Waiting {
+    /// Where in `bytes` it ends.
+    end: usize,
+    origin: Option<Origin>,
 }
 
 impl WriteQueue {
@@ -23,9 +42,9 @@ impl WriteQueue {
         self.bytes.get(self.written..).unwrap_or_default()
     }
 
-    /// Appends `bytes` of a message, unless more than `max` would wait then. Whether it did.
+    /// Appends a message, or what is left of it, unless more than `max` bytes would wait then. Whether it did.
     #[must_use]
-    pub(super) fn push(&mut self, bytes: &[u8], branch: Option<BranchId>, max: usize, now: Timestamp) -> bool {
+    pub(super) fn push(&mut self, bytes: &[u8], origin: Option<Origin>, max: usize, now: Timestamp) -> bool {
         if self.unwritten().len().saturating_add(bytes.len()) > max {
             return false;
         }
@@ -33,7 +52,7 @@ impl WriteQueue {
             self.waiting_since = now;
         }
         self.bytes.extend_from_slice(bytes);
-        self.branches.extend(branch);
+        self.messages.push_back(Waiting { end: self.bytes.len(), origin });
         true
     }
 
@@ -43,8 +62,14 @@ impl WriteQueue {
         self.waiting_since = now;
         if self.written >= self.bytes.len() {
             *self = Self::default();
-        } else if self.written > self.bytes.len() / 2 {
+            return;
+        }
+        while self.messages.front().is_some_and(|message| message.end <= self.written) {
+            self.messages.pop_front();
+        }
+        if self.written > self.bytes.len() / 2 {
             self.bytes.drain(..self.written);
+            self.messages.iter_mut().for_each(|message| message.end -= self.written);
             self.written = 0;
         }
     }
@@ -54,9 +79,9 @@ impl WriteQueue {
         (!self.is_empty()).then_some(self.waiting_since)
     }
 
-    /// The branches whose requests may not have been written whole.
-    pub(super) fn into_branches(self) -> Vec<BranchId> {
-        self.branches
+    /// For each message that was not written whole, who is to hear of it.
+    pub(super) fn into_unsent(self) -> impl Iterator<Item = Option<Origin>> {
+        self.messages.into_iter().map(|message| message.origin)
     }
 }
 
@@ -75,7 +100,7 @@ mod tests {
         assert!(queue.push(b"ghi", None, 8, NOW));
         assert_eq!(queue.unwritten(), b"efghi");
         queue.advance(5, NOW);
-        assert!(queue.is_empty() && queue.bytes.capacity() == 0);
+        assert!(queue.is_empty() && queue.bytes.capacity() == 0 && queue.messages.capacity() == 0);
     }
 
     #[test]
@@ -87,5 +112,19 @@ mod tests {
         assert_eq!(queue.stalled_since(), Some(NOW));
         queue.advance(1, Timestamp::from_secs(3));
         assert_eq!(queue.stalled_since(), Some(Timestamp::from_secs(3)));
+    }
+
+    #[test]
+    fn only_messages_that_were_not_written_whole_are_unsent_also_when_the_queue_never_ran_empty() {
+        let origin = |index| Some(Origin { shard: 3, branch: BranchId { index, serial: 1 } });
+        let mut queue = WriteQueue::default();
+        for index in 0..1_000 {
+            assert!(queue.push(b"abcd", origin(index), 8, NOW));
+            // Two bytes of the message just pushed always wait.
+            queue.advance(if index == 0 { 2 } else { 4 }, NOW);
+            assert!(!queue.is_empty() && queue.messages.len() == 1, "{queue:?}");
+        }
+        assert!(queue.push(b"efgh", None, 8, NOW));
+        assert_eq!(queue.into_unsent().collect::<Vec<_>>(), [origin(999), None]);
     }
 }

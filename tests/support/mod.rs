@@ -27,6 +27,7 @@ use sipward::limits::{FailureTable, SourceRates};
 use sipward::location::{Binding, Location, NoBindingStore};
 use sipward::proxy;
 use sipward::registrar;
+use sipward::transaction::Limits;
 use sipward::trunk::{Account, AuthPolicy, Directory, Interfaces, Trunk, TrunkId};
 use uuid::Uuid;
 
@@ -86,6 +87,7 @@ impl Observer for Heard {
                 self.log.push(format!("unregistered {} {}", aor.user, gone.label()))
             }
             Event::CallStarted { .. } => self.log.push("call started".into()),
+            Event::TargetSkipped { .. } => self.log.push("target skipped".into()),
             Event::CallAnswered { .. } => self.log.push("call answered".into()),
             Event::CallEnded { status, .. } => self.log.push(format!("call ended {status}")),
             Event::SecondReaderRefused => self.log.push("rsip refused".into()),
@@ -259,6 +261,7 @@ impl World {
         }
         self.now = until;
         self.shared.location.sweep(self.now, usize::MAX, |_, _| ());
+        self.shared.dialogs.sweep(self.now);
         self.sent.drain(before..).collect()
     }
 
@@ -272,10 +275,22 @@ impl World {
     }
 
     /// The stream has closed.
-    pub fn close(&mut self, connection: u64) {
+    pub fn close(&mut self, connection: u64) -> Vec<Sent> {
+        self.hear_of_closing(ConnectionId::new(0, connection))
+    }
+
+    /// The engine hears that a stream has closed, be it its own or another shard's.
+    pub fn hear_of_closing(&mut self, connection: ConnectionId) -> Vec<Sent> {
+        let before = self.sent.len();
         self.output.clear();
-        let connection = ConnectionId::new(0, connection);
         self.engine.connection_closed(connection, self.now, &mut self.heard, &mut self.output);
+        self.collect();
+        self.sent.drain(before..).collect()
+    }
+
+    /// Everything sent that no other call has returned.
+    pub fn take_sent(&mut self) -> Vec<Sent> {
+        std::mem::take(&mut self.sent)
     }
 
     fn collect(&mut self) {
@@ -355,6 +370,7 @@ pub fn shared(setup: &Setup, now: Timestamp) -> Shared {
         false => Arc::new(MemoryReplayWindows::new(100_000, Duration::from_secs(300))),
     };
     Shared {
+        started: now,
         directory: ArcSwap::from_pointee(directory(setup)),
         credentials: Arc::new(credentials),
         nonces: NonceKeys::new(nonce_key, Duration::from_secs(if setup.forgets_replays { 864_000 } else { 300 }), now),
@@ -374,7 +390,7 @@ pub fn shared(setup: &Setup, now: Timestamp) -> Shared {
             route_keys,
             loop_secret: [4; 16],
         }),
-        max_transactions: 100_000,
+        transactions: Limits { transactions: 100_000, bytes: 64 << 20 },
         secrets: Secrets { transactions: [1; 16], tags: [2; 16] },
     }
 }

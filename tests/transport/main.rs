@@ -10,6 +10,8 @@
     reason = "a test fails by panicking"
 )]
 
+mod streams;
+
 use std::io::ErrorKind;
 use std::io::Read;
 use std::io::Write;
@@ -32,6 +34,7 @@ use sipward::engine::Output;
 use sipward::flow::ConnectionId;
 use sipward::flow::Flow;
 use sipward::flow::Transport;
+use sipward::output::ReplyWay;
 use sipward::transport::Clock;
 use sipward::transport::ListenAddress;
 use sipward::transport::PacketPath;
@@ -46,7 +49,9 @@ type Log = Arc<Mutex<Vec<String>>>;
 struct Obedient {
     shard: u8,
     log: Log,
-    timer: Option<(Timestamp, Flow)>,
+    timer: Option<(Timestamp, ReplyWay)>,
+    /// What "keep" was told on, for all shards.
+    kept: Arc<Mutex<Option<Flow>>>,
 }
 
 struct Nobody;
@@ -92,14 +97,50 @@ impl PacketPath for Obedient {
                 let to = Flow::udp(local.parse().unwrap(), peer.parse().unwrap());
                 out.push(to, Some(BranchId { index: 9, serial: 9 }), |to| to.extend_from_slice(&message("sent")));
             }
+            ["tell", shard] if shard.parse() == Ok(self.shard) => {
+                let id = flow.connection;
+                self.note(format!("told {} of {} at {shard}", id.serial(), id.shard()));
+            }
+            ["tell", shard] => return Disposition::HandOver(shard.parse().unwrap()),
+            ["sleep", shard, millis] if shard.parse() == Ok(self.shard) => {
+                self.note(format!("asleep {shard}"));
+                sleep(Duration::from_millis(millis.parse().unwrap()));
+            }
+            ["sleep", shard, _] => return Disposition::HandOver(shard.parse().unwrap()),
+            ["which"] => answer(out, flow, &format!("shard {}", self.shard)),
+            ["keep"] => {
+                *self.kept.lock().unwrap() = Some(flow);
+                answer(out, flow, &format!("kept {}", self.shard));
+            }
+            ["late", shard, fallback] => {
+                let gone = ConnectionId::new(shard.parse().unwrap(), 1 << 40);
+                let way = ReplyWay {
+                    flow: Flow::tcp(flow.local, flow.peer, gone),
+                    fallback: Some(fallback.parse().unwrap()),
+                };
+                out.push_reply(way, |to| to.extend_from_slice(&message("late")));
+            }
+            ["press", count] => {
+                let kept = self.kept.lock().unwrap().unwrap();
+                for index in 0..count.parse().unwrap() {
+                    let branch = BranchId { index, serial: 6 };
+                    out.push(kept, Some(branch), |to| to.resize(to.len() + (1 << 20), b'x'));
+                }
+            }
+            ["long", peer] => {
+                let to = Flow::udp(flow.local, peer.parse().unwrap());
+                out.push(to, Some(BranchId { index: 4, serial: 4 }), |to| to.resize(to.len() + 65_530, b'x'));
+            }
             ["dead", shard] => {
                 let gone = ConnectionId::new(shard.parse().unwrap(), 1 << 24);
                 let to = Flow::tcp(flow.local, flow.peer, gone);
                 out.push(to, Some(BranchId { index: 5, serial: 5 }), |to| to.extend_from_slice(&message("lost")));
                 answer(out, flow, &format!("asked {}", self.shard));
             }
-            ["ring", millis] => {
-                self.timer = Some((now + Duration::from_millis(millis.parse().unwrap()), flow));
+            ["ring", millis] | ["ring", millis, _] => {
+                let fallback = words.get(2).map(|fallback| fallback.parse().unwrap());
+                let at = now + Duration::from_millis(millis.parse().unwrap());
+                self.timer = Some((at, ReplyWay { flow, fallback }));
             }
             ["panic"] => panic!("as told"),
             _ => self.note(format!("got {}", words.join(" "))),
@@ -108,9 +149,9 @@ impl PacketPath for Obedient {
     }
 
     fn expire(&mut self, _now: Timestamp, _observer: &mut dyn Observer, out: &mut Output) {
-        let (_, flow) = self.timer.take().expect("called only when due");
-        out.push(flow, None, |to| to.extend_from_slice(&message("ringing")));
-        assert_ne!(flow.peer.ip(), SocketAddr::from(([127, 0, 0, 66], 0)).ip(), "as told");
+        let (_, way) = self.timer.take().expect("called only when due");
+        out.push_reply(way, |to| to.extend_from_slice(&message("ringing")));
+        assert_ne!(way.flow.peer.ip(), SocketAddr::from(([127, 0, 0, 66], 0)).ip(), "as told");
     }
 
     fn next_timeout(&self) -> Option<Timestamp> {
@@ -121,8 +162,8 @@ impl PacketPath for Obedient {
         self.note(format!("failed {} {}", branch.index, self.shard));
     }
 
-    fn connection_closed(&mut self, _: ConnectionId, _now: Timestamp, _: &mut dyn Observer, _out: &mut Output) {
-        self.note("closed".to_owned());
+    fn connection_closed(&mut self, id: ConnectionId, _now: Timestamp, _: &mut dyn Observer, _out: &mut Output) {
+        self.note(format!("closed {} of {} at {}", id.serial(), id.shard(), self.shard));
     }
 }
 
@@ -154,11 +195,12 @@ impl Server {
         let mut settings = Settings { listen, workers: 1, ..Settings::default() };
         change(&mut settings);
         let log = Log::default();
-        let notes = Arc::clone(&log);
-        let running = bind(settings)
-            .unwrap()
-            .start(Clock::start(), move |shard| (Obedient { shard, log: Arc::clone(&notes), timer: None }, Nobody))
-            .unwrap();
+        let (notes, kept) = (Arc::clone(&log), Arc::default());
+        let make = move |shard| {
+            let (log, kept) = (Arc::clone(&notes), Arc::clone(&kept));
+            (Obedient { shard, log, timer: None, kept }, Nobody)
+        };
+        let running = bind(settings).unwrap().start(Clock::start(), make).unwrap();
         Self { running, log }
     }
 
@@ -177,8 +219,26 @@ impl Server {
         stream
     }
 
+    /// A stream that the kernel gave to shard `wanted`.
+    fn connect_to_shard(&self, index: usize, wanted: u8) -> TcpStream {
+        for _ in 0..200 {
+            let mut stream = self.connect(index);
+            stream.write_all(&message("which")).unwrap();
+            let mut answer = message("shard 0");
+            stream.read_exact(&mut answer).unwrap();
+            if answer == message(&format!("shard {wanted}")) {
+                return stream;
+            }
+        }
+        panic!("the kernel gives shard {wanted} nothing");
+    }
+
     fn has_noted(&self, text: &str) -> bool {
-        self.log.lock().unwrap().iter().any(|note| note == text)
+        self.notes(text) > 0
+    }
+
+    fn notes(&self, text: &str) -> usize {
+        self.log.lock().unwrap().iter().filter(|note| *note == text).count()
     }
 }
 
@@ -311,6 +371,22 @@ fn a_datagram_from_where_no_socket_is_fails_its_branch() {
 }
 
 #[test]
+fn a_datagram_that_the_system_refuses_fails_its_branch() {
+    let server = Server::start(&["udp:127.0.0.1:0", "udp:[::1]:0"], |_| {});
+    for (index, address) in ["127.0.0.1:0", "[::1]:0"].into_iter().enumerate() {
+        let client = udp_client(address);
+        let command = format!("long {}", client.local_addr().unwrap());
+        client.send_to(&message(&command), server.address(index)).unwrap();
+        eventually("too long", || server.notes("failed 4 0") == index + 1);
+    }
+    let client = udp_client("127.0.0.1:0");
+    let command = format!("datagram {} 127.0.0.1:0", server.address(0));
+    client.send_to(&message(&command), server.address(0)).unwrap();
+    eventually("no port", || server.has_noted("failed 9 0"));
+    eventually("it is counted", || server.count("datagram_sends_failed") == 3);
+}
+
+#[test]
 fn a_message_that_makes_the_engine_panic_is_dropped_and_the_next_is_served() {
     let server = Server::start(&["udp:127.0.0.1:0", "tcp:127.0.0.1:0"], |_| {});
     let client = udp_client("127.0.0.1:0");
@@ -397,7 +473,7 @@ fn a_stream_that_cannot_be_framed_reaches_the_engine_once_and_is_closed() {
     stream.write_all(b"echo broken\r\nContent-Length: -1\r\n\r\n").unwrap();
     expect(&mut stream, b"echo broken\r\nContent-Length: -1\r\n\r\n");
     assert!(is_closed(&mut stream));
-    eventually("the engine is told", || server.has_noted("closed"));
+    eventually("the engine is told", || server.notes("closed 16777216 of 0 at 0") == 1);
     eventually("it is counted", || server.count("connections_closed_framing") == 1);
     assert_eq!(server.count("connections_open"), 0);
 }

@@ -1,0 +1,150 @@
+//! Streams that end, and what waits for them in other shards.
+
+use super::*;
+
+#[test]
+fn requests_that_wait_in_the_queue_of_another_shard_fail_in_their_own_when_the_stream_ends() {
+    let server = Server::start(&["tcp:127.0.0.1:0"], |settings| {
+        settings.workers = 2;
+        settings.tcp_write_queue_bytes = 64 << 20;
+    });
+    let mut silent = server.connect_to_shard(0, 0);
+    silent.write_all(&message("keep")).unwrap();
+    expect(&mut silent, &message("kept 0"));
+    let mut other = server.connect_to_shard(0, 1);
+    other.write_all(&message("press 32")).unwrap();
+    eventually("all wait", || server.count("stream_messages_sent") >= 32 + 3);
+    drop(silent);
+    eventually("the last of them fails in its own shard", || server.has_noted("failed 31 1"));
+    eventually("it is counted", || server.count("stream_sends_failed") > 0);
+}
+
+/// Notes of one stream at one shard, in order, such as "told" and "closed".
+fn notes_of(server: &Server, stream: &str) -> Vec<String> {
+    let log = server.log.lock().unwrap();
+    log.iter().filter_map(|note| note.strip_suffix(stream)).map(|what| what.trim_end().to_owned()).collect()
+}
+
+#[test]
+fn every_shard_hears_that_a_stream_has_closed_and_after_all_that_came_on_it() {
+    let server = Server::start(&["tcp:127.0.0.1:0"], |settings| settings.workers = 2);
+    for round in 1..=10_u64 {
+        let mut stream = server.connect(0);
+        stream.write_all(&[message("tell 0"), message("tell 1")].concat().repeat(200)).unwrap();
+        drop(stream);
+        for shard in 0..2 {
+            let closings = || {
+                let log = server.log.lock().unwrap();
+                let at = format!(" at {shard}");
+                log.iter().filter(|note| note.starts_with("closed") && note.ends_with(&at)).count()
+            };
+            eventually("it hears", || closings() == usize::try_from(round).unwrap());
+        }
+    }
+    let closed: Vec<_> = {
+        let log = server.log.lock().unwrap();
+        log.iter().filter_map(|note| note.strip_prefix("closed")).map(str::to_owned).collect()
+    };
+    assert_eq!(closed.len(), 20);
+    for stream in closed {
+        let notes = notes_of(&server, &stream);
+        assert_eq!((notes.len(), notes.last().map(String::as_str)), (201, Some("closed")), "{stream}");
+    }
+}
+
+#[test]
+fn a_shard_whose_inbox_is_full_hears_of_a_closed_stream_when_it_has_room_again() {
+    let server = Server::start(&["tcp:127.0.0.1:0"], |settings| settings.workers = 2);
+    let mut stream = server.connect_to_shard(0, 0);
+    stream.write_all(&[message("tell 0"), message("sleep 1 700")].concat()).unwrap();
+    eventually("it sleeps", || server.has_noted("asleep 1"));
+    stream.write_all(&message("tell 1").repeat(5_000)).unwrap();
+    eventually("its inbox is full", || server.count("inbox_full") > 0);
+    drop(stream);
+    let told = server.log.lock().unwrap().iter().find(|note| note.starts_with("told")).cloned().unwrap();
+    let own = told.replace("told", "closed");
+    let other = own.replace("at 0", "at 1");
+    eventually("its own shard hears", || server.has_noted(&own));
+    assert!(!server.has_noted(&other), "the other still sleeps");
+    eventually("the other hears as well", || server.has_noted(&other));
+}
+
+#[test]
+fn a_stream_without_a_message_is_not_told_of_to_other_shards() {
+    let server = Server::start(&["tcp:127.0.0.1:0"], |settings| settings.workers = 2);
+    let mut speaking = server.connect(0);
+    drop(server.connect(0));
+    eventually("it is closed", || server.count("connections_closed_by_peer") == 1);
+    speaking.write_all(&message("which")).unwrap();
+    drop(speaking);
+    eventually("three notes", || server.log.lock().unwrap().len() == 3);
+    sleep(Duration::from_millis(50));
+    assert_eq!(server.log.lock().unwrap().len(), 3, "one for the silent stream and two for the other");
+}
+
+#[test]
+fn a_response_whose_stream_has_closed_takes_another_to_the_same_peer() {
+    for address in ["127.0.0.1:0", "[::1]:0"] {
+        let server = Server::start(&[&format!("tcp:{address}")], |settings| settings.workers = 2);
+        let phone = TcpListener::bind(address).unwrap();
+        let mut stream = server.connect(0);
+        stream.write_all(&message(&format!("ring 200 {}", phone.local_addr().unwrap()))).unwrap();
+        drop(stream);
+        let (mut stream, from) = phone.accept().unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        expect(&mut stream, &message("ringing"));
+        assert_eq!(from.ip(), server.address(0).ip());
+        stream.write_all(&message("echo answer")).unwrap();
+        expect(&mut stream, &message("echo answer"));
+        eventually("it is counted", || server.count("responses_on_another_stream") == 1);
+    }
+}
+
+#[test]
+fn responses_for_a_closed_stream_of_any_shard_share_the_one_that_replaces_it() {
+    let server = Server::start(&["udp:127.0.0.1:0"], |settings| settings.workers = 2);
+    let client = udp_client("127.0.0.1:0");
+    for shard in 0..2 {
+        let phone = TcpListener::bind("127.0.0.1:0").unwrap();
+        let late = message(&format!("late {shard} {}", phone.local_addr().unwrap()));
+        for _ in 0..3 {
+            client.send_to(&late, server.address(0)).unwrap();
+        }
+        let (mut stream, _) = phone.accept().unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        expect(&mut stream, &message("late").repeat(3));
+    }
+    eventually("one each", || server.count("connections_connected") == 2);
+    assert_eq!(server.count("responses_on_another_stream"), 6);
+}
+
+#[test]
+fn a_response_that_reaches_nobody_is_counted_and_dropped() {
+    let server = Server::start(&["udp:127.0.0.1:0"], |settings| settings.workers = 2);
+    let refusing = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let client = udp_client("127.0.0.1:0");
+    for shard in 0..2 {
+        client.send_to(&message(&format!("late {shard} {refusing}")), server.address(0)).unwrap();
+    }
+    eventually("both are counted", || server.count("stream_sends_failed") == 2);
+    assert_eq!(server.count("connections_open"), 0);
+    assert!(server.log.lock().unwrap().iter().all(|note| !note.starts_with("failed")));
+}
+
+#[test]
+fn messages_on_a_stream_that_was_opened_here_arrive_at_the_address_that_is_listened_on() {
+    for (listener, phone) in
+        [("127.0.0.1:0", "127.0.0.1:0"), ("0.0.0.0:0", "127.0.0.1:0"), ("[::1]:0", "[::1]:0"), ("[::]:0", "[::1]:0")]
+    {
+        let server = Server::start(&["udp:127.0.0.1:0", &format!("tcp:{listener}")], |_| {});
+        let phone = TcpListener::bind(phone).unwrap();
+        let at = SocketAddr::new(phone.local_addr().unwrap().ip(), server.address(1).port());
+        let call = message(&format!("call {} come", phone.local_addr().unwrap()));
+        udp_client("127.0.0.1:0").send_to(&call, server.address(0)).unwrap();
+        let (mut stream, _) = phone.accept().unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        expect(&mut stream, &message("come"));
+        stream.write_all(&message("where")).unwrap();
+        expect(&mut stream, &message(&format!("at {at}")));
+    }
+}
