@@ -74,7 +74,7 @@ impl<P: PacketPath> Shard<P> {
                     at += len;
                     let more_follow = rest.len() > len;
                     self.links.counters.stream_messages_received.increment();
-                    self.note_message(flow.connection);
+                    self.note_message(flow.connection, now);
                     self.receive(rest.get_mut(..len).unwrap_or_default(), flow, now, more_follow);
                     if self.links.connections.get(flow.connection).is_none() {
                         break End::Closed;
@@ -82,7 +82,7 @@ impl<P: PacketPath> Shard<P> {
                 }
                 Frame::Refused(error) => {
                     tracing::debug!(%flow, %error, "stream refused");
-                    self.note_message(flow.connection);
+                    self.note_message(flow.connection, now);
                     // The engine may still answer 400 to what there is; then the stream ends.
                     self.receive(rest, flow, now, false);
                     self.links.connections.flush_one(flow.connection, now);
@@ -99,9 +99,10 @@ impl<P: PacketPath> Shard<P> {
         end
     }
 
-    fn note_message(&mut self, id: ConnectionId) {
+    fn note_message(&mut self, id: ConnectionId, now: Timestamp) {
         if let Some(connection) = self.links.connections.get_mut(id) {
             connection.has_spoken = true;
+            connection.message_at = now;
         }
     }
 }

@@ -63,8 +63,8 @@ fn take_in<P: PacketPath>(
     admission: &Arc<Admission>,
     counters: &TransportCounters,
 ) {
-    let permit = match admission.accept(peer.ip()) {
-        Ok(permit) => permit,
+    let admitted = match admission.accept(peer.ip()) {
+        Ok(admitted) => admitted,
         Err(refusal) => {
             tracing::debug!(%peer, ?refusal, "stream refused");
             match refusal {
@@ -78,7 +78,9 @@ fn take_in<P: PacketPath>(
     let accepted = {
         let mut shard = shard.borrow_mut();
         let now = shard.clock.now();
-        shard.links.connections.accepted(Rc::clone(&stream), peer, permit, now)
+        let accepted = shard.links.connections.accepted(Rc::clone(&stream), peer, admitted, now);
+        shard.settle(now);
+        accepted
     };
     if let Some((id, wake)) = accepted {
         tasks.start(serve(Rc::clone(shard), id, stream, wake));

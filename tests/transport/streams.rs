@@ -148,3 +148,69 @@ fn messages_on_a_stream_that_was_opened_here_arrive_at_the_address_that_is_liste
         expect(&mut stream, &message(&format!("at {at}")));
     }
 }
+
+#[test]
+fn streams_on_which_nothing_was_accepted_are_closed_early_and_keep_alives_do_not_help() {
+    let server = Server::start(&["tcp:127.0.0.1:0"], |settings| settings.tcp_unproven_idle_s = 1);
+    let started_at = Instant::now();
+    let mut useless = [&b""[..], &message("answer 403 INVITE"), &message("answer 200 OPTIONS")].map(|first| {
+        let mut stream = server.connect(0);
+        stream.write_all(first).unwrap();
+        stream
+    });
+    let mut useful = ["answer 100 INVITE", "answer 200 REGISTER", "echo request"].map(|first| {
+        let mut stream = server.connect(0);
+        stream.write_all(&message(first)).unwrap();
+        stream
+    });
+    while started_at.elapsed() < Duration::from_millis(900) {
+        for stream in &mut useless {
+            stream.write_all(b"\r\n\r\n").unwrap();
+        }
+        sleep(Duration::from_millis(100));
+    }
+    eventually("they are closed", || server.count("connections_closed_unproven") == 3);
+    assert!(started_at.elapsed() >= Duration::from_secs(1));
+    for stream in &mut useless {
+        let _ = stream.read_to_end(&mut Vec::new());
+    }
+    for stream in &mut useful {
+        stream.write_all(&message("echo still here")).unwrap();
+        let mut all = Vec::new();
+        while !all.ends_with(&message("echo still here")) {
+            let mut byte = [0];
+            stream.read_exact(&mut byte).unwrap();
+            all.extend_from_slice(&byte);
+        }
+    }
+}
+
+#[test]
+fn when_all_places_are_taken_the_oldest_stream_that_has_shown_nothing_gives_way() {
+    let server = Server::start(&["tcp:127.0.0.1:0"], |settings| {
+        settings.workers = 2;
+        settings.tcp_max_connections = 3;
+    });
+    let serve = |stream: &mut TcpStream| {
+        stream.write_all(&message("echo hi")).unwrap();
+        expect(stream, &message("echo hi"));
+    };
+    let mut first = server.connect(0);
+    serve(&mut first);
+    let mut silent = [2, 3].map(|open| {
+        let stream = server.connect(0);
+        eventually("it is open", || server.count("connections_open") == open);
+        stream
+    });
+    let mut newcomers = Vec::new();
+    for (given_way, oldest) in (1..).zip(&mut silent) {
+        let mut newcomer = server.connect(0);
+        serve(&mut newcomer);
+        assert!(is_closed(oldest));
+        eventually("it is counted", || server.count("connections_closed_gave_way") == given_way);
+        newcomers.push(newcomer);
+    }
+    assert!(is_closed(&mut server.connect(0)), "all that are open have shown something");
+    assert_eq!(server.count("connections_refused_full"), 1);
+    serve(&mut first);
+}
