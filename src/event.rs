@@ -66,6 +66,8 @@ outcomes! {
     MalformedAnswer = "malformed_answer",
     /// Challenged: the answer's uri names another user or host than the Request-URI.
     WrongDigestUri = "wrong_digest_uri",
+    /// Challenged without a look at the answer: its source has got too many wrong for that name.
+    GuessingThrottled = "guessing_throttled",
     /// Challenged: the right password, from an address that is not on the ACL.
     OutsideAcl = "outside_acl",
     /// Challenged, or 403 under `ip_only`: the address is denied.
@@ -84,6 +86,8 @@ outcomes! {
     ForeignRoute = "foreign_route",
     /// Refused with 403: the dialog never named the target.
     TargetNotNamed = "target_not_named",
+    /// Refused with 481: the dialog is over, or was never set up through here.
+    UnknownDialog = "unknown_dialog",
     /// REGISTER was accepted.
     RegisterAccepted = "register_accepted",
     /// REGISTER was refused by the registrar: 400, 403 or 423.
@@ -151,6 +155,7 @@ impl Outcome {
                 | Self::AlgorithmRefused
                 | Self::MalformedAnswer
                 | Self::WrongDigestUri
+                | Self::GuessingThrottled
                 | Self::OutsideAcl
                 | Self::AddressDenied
                 | Self::AddressNotAllowed
@@ -231,6 +236,13 @@ pub enum Event<'a> {
         to: &'a [u8],
         /// The way it came.
         flow: &'a Flow,
+        /// User-Agent of the caller; empty without one.
+        user_agent: &'a str,
+    },
+    /// A contact cannot be called, for this server does not speak its transport.
+    TargetSkipped {
+        /// The contact.
+        contact: &'a [u8],
     },
     /// A call was answered.
     CallAnswered {

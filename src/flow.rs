@@ -55,7 +55,7 @@ impl fmt::Display for Transport {
 }
 
 /// A stream connection, unique for the life of the process. The top byte is the shard that owns it.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
 pub struct ConnectionId(u64);
 
 impl ConnectionId {

@@ -19,7 +19,7 @@ const TICK: Duration = Duration::from_secs(1);
 /// Records looked at before others get their turn at the table's locks.
 const SWEEP: usize = 1_000;
 /// How often dialogs are looked at.
-const DIALOGS: Duration = Duration::from_secs(60);
+const DIALOGS: Duration = Duration::from_secs(10);
 /// How often the age of the route key is looked at.
 const KEYS: Duration = Duration::from_secs(3600);
 

@@ -6,6 +6,7 @@ mod metered;
 mod provision;
 mod snapshot;
 
+use std::io::IsTerminal;
 use std::net::{IpAddr, TcpListener};
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,12 +22,13 @@ use crate::dialog::Dialogs;
 use crate::engine::{self, Engine, Secrets};
 use crate::first_run::{self, HandedOver, Started};
 use crate::flow::OpenStreams;
-use crate::limits::SourceRates;
+use crate::limits::{FailureTable, SourceRates};
 use crate::location::Location;
 use crate::metrics::{Metrics, Reading};
 use crate::proxy;
 use crate::report::{self, LogLimiter, Reporter};
 use crate::storage::{BindingJournal, Store, load_or_rotate};
+use crate::transaction::Limits;
 use crate::transport::{self, Bound, Clock, LocalAddresses};
 use crate::trunk::{Advertised, Alias, AuthPolicy, Directory, Interfaces};
 
@@ -34,8 +36,10 @@ use provision::Reachable;
 
 /// A route key makes tokens for a week; those it made are good for the longest call beyond that.
 const ROUTE_KEY_AGE_S: u64 = 7 * 24 * 3600;
-/// Most transactions of each kind in one shard: about a gigabyte when all of them hold a message.
+/// Most transactions of each kind in one shard: about 300 MB without the messages they keep.
 const MAX_TRANSACTIONS: usize = 1_000_000;
+/// Most bytes of messages that the transactions of one shard keep.
+const MAX_KEPT_BYTES: usize = 256 << 20;
 /// Most dialogs remembered; beyond it the route token alone decides.
 const MAX_DIALOGS: usize = 1_000_000;
 
@@ -65,14 +69,16 @@ pub fn run(config: Config) -> anyhow::Result<()> {
     let api_address = api_listener.local_addr()?;
     let addresses = Arc::new(LocalAddresses::read().context("cannot read the addresses of this host")?);
     let local = addresses.list().into_iter().find(|ip| ip.is_ipv4() && !ip.is_loopback());
+    // A seed that is not there is noticed before passwords are made and shown.
+    let seed = config.account.seed.as_deref().map(provision::open_seed).transpose()?;
     let store = Arc::new(Store::open(&config.storage)?);
     let reachable = Reachable { listen: bound.addresses(), api: api_address, local };
     let first_run = provision::account(&store, &config, &reachable, clock.now())?;
     if let Some(HandedOver::File(path)) = &first_run {
         tracing::info!(path = %path.display(), "account, trunk and phones made; their secrets are in this file");
     }
-    if let Some(file) = &config.account.seed {
-        provision::seed(&store, &config, file, clock.now())?;
+    if let (Some(seed), Some(path)) = (seed, &config.account.seed) {
+        provision::seed(&store, &config, seed, path, clock.now())?;
     }
     let directory = snapshot::directory(&store, &config.account.auth_id, &config.engine.domain)?;
     warn_of_forgeable_admission(&directory);
@@ -166,6 +172,7 @@ fn shared(
     };
     let nonce_key = config.auth.nonce_key.map_or_else(random_bytes, Ok)?;
     Ok(engine::Shared {
+        started: clock.now(),
         directory: ArcSwap::from_pointee(directory),
         credentials: store.credentials().clone(),
         nonces: NonceKeys::new(nonce_key, config.auth.nonce_lifetime, clock.now()),
@@ -175,13 +182,18 @@ fn shared(
             config.limits.exempt.clone(),
             random_bytes()?,
         )),
+        failures: Arc::new(FailureTable::new(
+            config.limits.failures_per_minute,
+            config.limits.exempt.clone(),
+            random_bytes()?,
+        )),
         location,
         interfaces,
         streams: OpenStreams::default(),
         dialogs,
         registrar: config.registrar.clone(),
         proxy: Arc::new(proxy),
-        max_transactions: MAX_TRANSACTIONS,
+        transactions: Limits { transactions: MAX_TRANSACTIONS, bytes: MAX_KEPT_BYTES },
         secrets: Secrets { transactions: random_bytes()?, tags: random_bytes()? },
     })
 }
@@ -248,7 +260,15 @@ fn wait(running: &transport::Running, listener: TcpListener, api: Arc<Api>) -> a
             // Dropped or sent, both mean the end.
             let _ = stopped.await;
         }));
+        let mut hangup = signal(SignalKind::hangup())?;
+        let hung_up = async {
+            // A closed terminal ends what ran in it; anybody else means "reload", which is not there yet.
+            while hangup.recv().await.is_some() && !std::io::stdout().is_terminal() {
+                tracing::warn!("SIGHUP: the configuration is read at the start only; restart to apply a change");
+            }
+        };
         let outcome = tokio::select! {
+            () = hung_up => Ok(()),
             _ = terminate.recv() => Ok(()),
             _ = interrupt.recv() => Ok(()),
             worker = failed => Err(anyhow::anyhow!("worker {worker} has failed; start the server again")),

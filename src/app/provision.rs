@@ -181,15 +181,19 @@ fn credential(
     }
 }
 
+/// Opens a seed.
+pub(super) fn open_seed(file: &Path) -> anyhow::Result<File> {
+    File::open(file).with_context(|| format!("cannot open the seed {}", file.display()))
+}
+
 /// Loads the rows of a seed that are not there yet. A bad row is told by its line and stops nothing else.
-pub(super) fn seed(store: &Store, config: &Config, file: &Path, now: Timestamp) -> anyhow::Result<()> {
+pub(super) fn seed(store: &Store, config: &Config, seed: File, file: &Path, now: Timestamp) -> anyhow::Result<()> {
     let auth_id = &config.account.auth_id;
     let account = store.account(auth_id)?.with_context(|| format!("account {auth_id:?} is not in the store"))?;
     let realm = snapshot::realm(&account, &config.engine.domain);
-    let reader = File::open(file).with_context(|| format!("cannot open the seed {}", file.display()))?;
     let mut bad = 0_u64;
     let mut broken = None;
-    let rows = SeedRows::new(BufReader::new(reader)).filter_map(|row| match row {
+    let rows = SeedRows::new(BufReader::new(seed)).filter_map(|row| match row {
         Ok(Ok(row)) => Some(credential(auth_id, &row.username, row.password.reveal(), &realm, row.enabled, now)),
         Ok(Err(row)) => {
             bad += 1;

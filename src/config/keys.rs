@@ -67,7 +67,7 @@ const MILLIS: &str = "a whole number of milliseconds";
 const U32: u64 = u32::MAX as u64;
 
 /// The keys, in the order of the shipped file.
-pub(super) static KEYS: [Key; 35] = [
+pub(super) static KEYS: &[Key] = &[
     list!(
         "sip",
         "listen",
@@ -131,8 +131,8 @@ pub(super) static KEYS: [Key; 35] = [
     text!("digest", "nonce_key", syntax::nonce_key, "64 hexadecimal digits, or \"\"", auth.nonce_key, Exposure::Secret),
     number!("digest", "replay_windows", 1..=16_777_216, COUNT, auth.replay_windows),
     number!("limits", "per_source_per_s", 0..=1_000_000, COUNT, limits.per_source_per_s),
+    number!("limits", "failures_per_minute", 0..=1_000_000, COUNT, limits.failures_per_minute),
     list!("limits", "exempt", 0, syntax::network, NETWORKS, limits.exempt),
-    number!("proxy", "target_timeout_ms", 1..=3_600_000, MILLIS, proxy.target_timeout_ms),
     number!("proxy", "invite_timeout_s", 1..=86_400, SECONDS, proxy.invite_timeout_s),
     number!("proxy", "max_call_s", 1..=31_536_000, SECONDS, proxy.max_call_s),
     text!("log", "format", syntax::log_format, "\"human\" or \"json\"", log.format),

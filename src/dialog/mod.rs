@@ -6,6 +6,7 @@
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use siphasher::sip128::{Hasher128, SipHasher24};
 use smallvec::SmallVec;
@@ -16,8 +17,11 @@ use crate::flow::Flow;
 use crate::message::{Uri, host_ip};
 
 const SHARDS: usize = 64;
-/// A dialog names two contacts; forking and target refresh name more. The oldest of the callee's give way beyond this.
-const MAX_CONTACTS: usize = 8;
+/// A dialog names two contacts; forking, target refresh and the proxies on its path name more. The oldest but the
+/// caller's give way beyond this.
+const MAX_CONTACTS: usize = 24;
+/// How long a dialog that is over is remembered: what was on its way when it ended still arrives (64·T1).
+const LINGER: Duration = Duration::from_secs(32);
 
 /// A dialog: keyed hash over Call-ID and the From tag of the request that formed it.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -54,6 +58,7 @@ struct Dialog {
     contacts: SmallVec<[(ContactHash, Flow); 2]>,
     ends_at: Timestamp,
     answered: bool,
+    over: bool,
 }
 
 /// The dialogs of all shards.
@@ -70,7 +75,7 @@ impl std::fmt::Debug for Dialogs {
 }
 
 impl Dialogs {
-    /// None yet, no more than `limit`; beyond it dialogs are served but not remembered.
+    /// None yet, no more than `limit`.
     pub fn new(limit: usize, secret: [u8; 16]) -> Self {
         let shards = std::iter::repeat_with(Mutex::default).take(SHARDS).collect();
         Self { shards, secret, limit_per_shard: limit.div_ceil(SHARDS) }
@@ -103,20 +108,23 @@ impl Dialogs {
         Some(shard.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// A request that forms a dialog goes out; its sender's contact is reached through `flow`.
-    pub fn begin(&self, key: DialogKey, usage: Usage, contact: Option<(ContactHash, Flow)>, ends_at: Timestamp) {
-        let Some(mut shard) = self.shard(key) else { return };
-        if shard.len() >= self.limit_per_shard {
-            return;
+    /// A request that forms a dialog is about to go out. False when there are too many dialogs: one that is not
+    /// remembered could be led anywhere by its token.
+    #[must_use]
+    pub fn begin(&self, key: DialogKey, usage: Usage, ends_at: Timestamp) -> bool {
+        let Some(mut shard) = self.shard(key) else { return false };
+        if shard.len() >= self.limit_per_shard && !shard.contains_key(&key.0) {
+            return false;
         }
-        let new = || Dialog { usage, contacts: SmallVec::new(), ends_at, answered: false };
+        let new = || Dialog { usage, contacts: SmallVec::new(), ends_at, answered: false, over: false };
         let dialog = shard.entry(key.0).or_insert_with(new);
-        if let Some(contact) = contact {
-            dialog.learn(contact);
+        if dialog.over {
+            *dialog = new();
         }
+        true
     }
 
-    /// A message of the dialog named a contact that is reached through `flow`.
+    /// A message of the dialog named a contact, or a proxy on its path, that is reached through `flow`.
     pub fn learn(&self, key: DialogKey, contact: ContactHash, flow: Flow) {
         if let Some(dialog) = self.shard(key).as_mut().and_then(|shard| shard.get_mut(&key.0)) {
             dialog.learn((contact, flow));
@@ -133,11 +141,11 @@ impl Dialogs {
     }
 
     /// A subscription of the dialog is over: with it the dialog, unless a call holds it up.
-    pub fn unsubscribed(&self, key: DialogKey) {
+    pub fn unsubscribed(&self, key: DialogKey, now: Timestamp) {
         if let Some(mut shard) = self.shard(key)
-            && shard.get(&key.0).is_some_and(|dialog| dialog.usage == Usage::Subscription)
+            && let Some(dialog) = shard.get_mut(&key.0).filter(|dialog| dialog.usage == Usage::Subscription)
         {
-            shard.remove(&key.0);
+            dialog.finish(now);
         }
     }
 
@@ -156,9 +164,11 @@ impl Dialogs {
         known.map_or(Target::NotNamed, |(_, flow)| Target::Flow(*flow))
     }
 
-    /// The dialog is over. True if it was known and had been answered.
-    pub fn end(&self, key: DialogKey) -> bool {
-        self.shard(key).as_mut().and_then(|shard| shard.remove(&key.0)).is_some_and(|dialog| dialog.answered)
+    /// The dialog is over. True the first time, if it was known and had been answered.
+    pub fn end(&self, key: DialogKey, now: Timestamp) -> bool {
+        let mut shard = self.shard(key);
+        let dialog = shard.as_mut().and_then(|shard| shard.get_mut(&key.0));
+        dialog.is_some_and(|dialog| dialog.finish(now) && dialog.answered)
     }
 
     /// The first request of the dialog failed. One that was answered before (a failed re-INVITE) stays.
@@ -170,7 +180,7 @@ impl Dialogs {
         }
     }
 
-    /// How many dialogs are known.
+    /// How many dialogs are remembered, those included that have just ended.
     pub fn len(&self) -> usize {
         self.shards.iter().map(|shard| shard.lock().unwrap_or_else(PoisonError::into_inner).len()).sum()
     }
@@ -189,6 +199,14 @@ impl Dialogs {
 }
 
 impl Dialog {
+    /// Ends it after what is still on its way. True the first time.
+    fn finish(&mut self, now: Timestamp) -> bool {
+        if !self.over {
+            self.ends_at = self.ends_at.min(now + LINGER);
+        }
+        !std::mem::replace(&mut self.over, true)
+    }
+
     fn learn(&mut self, (contact, flow): (ContactHash, Flow)) {
         match self.contacts.iter_mut().find(|(known, _)| *known == contact) {
             Some((_, known)) => *known = flow,
@@ -216,7 +234,8 @@ mod tests {
         let key = dialogs.key(b"c", b"t");
         let contact = |text: &str| dialogs.contact(&Uri::parse(text.as_bytes()).unwrap());
         assert_eq!(dialogs.target(key, contact("sip:a@h")), Target::UnknownDialog);
-        dialogs.begin(key, Usage::Call, Some((contact("sip:a@H:5"), flow(5))), Timestamp::from_secs(9));
+        assert!(dialogs.begin(key, Usage::Call, Timestamp::from_secs(9)));
+        dialogs.learn(key, contact("sip:a@H:5"), flow(5));
         dialogs.learn(key, contact("sip:b@127.0.0.1:6;ob"), flow(6));
         assert_eq!(dialogs.target(key, contact("sip:a@h:5;transport=udp")), Target::Flow(flow(5)));
         assert_eq!(dialogs.target(key, contact("sip:b@127.0.0.1:6")), Target::Flow(flow(6)));
@@ -226,51 +245,61 @@ mod tests {
 
     #[test]
     fn dialogs_end_fail_and_expire() {
+        let at = Timestamp::from_secs;
         let dialogs = Dialogs::new(100, [1; 16]);
         let key = dialogs.key(b"c", b"t");
-        dialogs.begin(key, Usage::Call, None, Timestamp::from_secs(9));
+        assert!(dialogs.begin(key, Usage::Call, at(900)));
         assert!(dialogs.answered(key) && !dialogs.answered(key));
         dialogs.fail(key);
         assert_eq!(dialogs.len(), 1, "an answered dialog outlives a failed re-INVITE");
-        assert!(dialogs.end(key) && !dialogs.end(key));
-        dialogs.begin(key, Usage::Call, None, Timestamp::from_secs(9));
-        dialogs.sweep(Timestamp::from_secs(8));
-        assert_eq!(dialogs.len(), 1);
-        dialogs.sweep(Timestamp::from_secs(9));
+        assert!(dialogs.end(key, at(100)) && !dialogs.end(key, at(101)));
+        dialogs.sweep(at(131));
+        assert_eq!(dialogs.len(), 1, "what was on its way still arrives");
+        dialogs.sweep(at(132));
+        assert!(dialogs.is_empty());
+        assert!(dialogs.begin(key, Usage::Call, at(900)));
+        dialogs.fail(key);
+        assert!(dialogs.is_empty());
+        assert!(dialogs.begin(key, Usage::Call, at(900)));
+        dialogs.sweep(at(900));
         assert!(dialogs.is_empty());
     }
 
     #[test]
-    fn memory_is_bounded() {
+    fn memory_is_bounded_and_a_full_table_takes_no_new_dialog() {
         let dialogs = Dialogs::new(64, [1; 16]);
-        for number in 0..1000_u32 {
-            dialogs.begin(dialogs.key(&number.to_be_bytes(), b""), Usage::Call, None, Timestamp::from_secs(9));
-        }
-        assert!(dialogs.len() <= 64);
+        let begin =
+            |number: u32| dialogs.begin(dialogs.key(&number.to_be_bytes(), b""), Usage::Call, Timestamp::from_secs(9));
+        let taken = (0..1000).filter(|number| begin(*number)).count();
+        assert!(taken <= 64 && taken == dialogs.len());
         let key = dialogs.key(&0_u32.to_be_bytes(), b"");
+        let contact = |port: u16| dialogs.contact(&Uri::parse(format!("sip:h:{port}").as_bytes()).unwrap());
         for port in 1..100 {
-            let uri = format!("sip:h:{port}");
-            dialogs.learn(key, dialogs.contact(&Uri::parse(uri.as_bytes()).unwrap()), flow(port));
+            dialogs.learn(key, contact(port), flow(port));
         }
+        let known = (1..100).filter(|port| matches!(dialogs.target(key, contact(*port)), Target::Flow(_))).count();
+        assert_eq!(known, MAX_CONTACTS);
+        assert_eq!(dialogs.target(key, contact(1)), Target::Flow(flow(1)), "the caller stays");
     }
 
     #[test]
     fn a_subscription_ends_with_its_last_notification_or_its_time_and_a_call_does_not() {
+        let at = Timestamp::from_secs;
         let dialogs = Dialogs::new(100, [1; 16]);
         let (call, subscription) = (dialogs.key(b"c", b"t"), dialogs.key(b"s", b"t"));
-        dialogs.begin(call, Usage::Call, None, Timestamp::from_secs(100));
-        dialogs.begin(subscription, Usage::Subscription, None, Timestamp::from_secs(9));
+        assert!(dialogs.begin(call, Usage::Call, at(1000)));
+        assert!(dialogs.begin(subscription, Usage::Subscription, at(9)));
         for key in [call, subscription] {
-            dialogs.refresh(key, Timestamp::from_secs(20));
+            dialogs.refresh(key, at(20));
         }
-        dialogs.sweep(Timestamp::from_secs(19));
+        dialogs.sweep(at(19));
         assert_eq!(dialogs.len(), 2);
-        dialogs.sweep(Timestamp::from_secs(20));
+        dialogs.sweep(at(20));
         assert_eq!(dialogs.len(), 1);
-        dialogs.unsubscribed(call);
-        assert_eq!(dialogs.len(), 1);
-        dialogs.begin(subscription, Usage::Subscription, None, Timestamp::from_secs(99));
-        dialogs.unsubscribed(subscription);
+        assert!(dialogs.begin(subscription, Usage::Subscription, at(999)));
+        dialogs.unsubscribed(call, at(100));
+        dialogs.unsubscribed(subscription, at(100));
+        dialogs.sweep(at(132));
         assert_eq!(dialogs.len(), 1);
     }
 }

@@ -65,7 +65,7 @@ impl std::fmt::Debug for Engine {
 impl Engine {
     /// The engine of shard number `shard`. `seed` must be random: branches and tags are drawn from it.
     pub fn new(shared: Arc<Shared>, shard: u8, seed: [u8; 32], now: Timestamp) -> Self {
-        let transactions = Transactions::new(shared.max_transactions, now);
+        let transactions = Transactions::new(shared.transactions, now);
         let proxy = Proxy::new(shared.proxy.clone(), shard);
         let rng = StdRng::from_seed(seed);
         Self {
@@ -89,7 +89,9 @@ impl Engine {
         observer: &mut dyn Observer,
         out: &mut Output,
     ) -> Disposition {
-        if flow.connection.is_some() && self.noted_streams.insert(flow.connection) {
+        // A response handed over by another shard came on a stream that is that shard's to watch.
+        let own = flow.connection.is_some() && flow.connection.shard() == self.shard;
+        if own && self.noted_streams.insert(flow.connection) {
             self.shared.streams.note(flow.connection);
         }
         if Head::read(bytes).is_err() {
@@ -168,16 +170,20 @@ impl Engine {
         proxy.send_failed(branch, &mut turn);
     }
 
-    /// A stream of this shard has closed: bindings and dialogs that were seen on it are reached otherwise from now on.
+    /// A stream has closed, of this shard or of another. What waits for an answer on it has failed (RFC 3261 §17.1.4);
+    /// bindings and dialogs that were seen on it are reached otherwise from now on.
     pub fn connection_closed(
         &mut self,
         connection: ConnectionId,
-        _now: Timestamp,
-        _observer: &mut dyn Observer,
-        _out: &mut Output,
+        now: Timestamp,
+        observer: &mut dyn Observer,
+        out: &mut Output,
     ) {
         if self.noted_streams.remove(&connection) {
             self.shared.streams.closed(connection);
+        }
+        for branch in self.transactions.waiting_on(connection) {
+            self.send_failed(branch, now, observer, out);
         }
     }
 

@@ -20,6 +20,8 @@ use super::turn::Scene;
 struct InDialog {
     trunk: Arc<Trunk>,
     dialog: DialogKey,
+    /// Its token is older than this process, which therefore need not know the dialog.
+    outlived_restart: bool,
 }
 
 impl Engine {
@@ -59,8 +61,8 @@ impl Engine {
         }
         // Step 3 before step 2: whether a nonce is ours depends on the realm, so on the trunk.
         let trunk = shared.select(&directory, request.uri.host, request.uri.port, flow);
-        let realm = &trunk.as_ref().unwrap_or(directory.default_trunk()).account.realm;
-        if !shared.has_own_nonce(answers, realm, scene.now) && !shared.rates.admit(flow.peer_ip(), scene.now) {
+        let fresh = |trunk: &Arc<Trunk>| shared.has_fresh_nonce(answers, &trunk.account.realm, scene.now);
+        if !trunk.as_ref().is_some_and(fresh) && !shared.rates.admit(flow.peer_ip(), scene.now) {
             return Outcome::RateLimited;
         }
         let Some(trunk) = trunk else {
@@ -75,6 +77,7 @@ impl Engine {
             Gate::Pass(admitted, proof) => (admitted, proof),
             Gate::Challenge { outcome, stale } => return self.challenge(request, flow, &trunk, outcome, stale, scene),
             Gate::Forbidden(outcome) => return self.refuse(request, flow, 403, outcome, scene),
+            Gate::Silence => return Outcome::RateLimited,
         };
         if request.method == Method::Register {
             return self.register(request, flow, key, &trunk, admitted, proof, scene);
@@ -130,9 +133,10 @@ impl Engine {
         let from_tag = request.from.tag().unwrap_or_default();
         let keys = self.shared.proxy.route_keys.load();
         [from_tag, to_tag].into_iter().find_map(|tag| {
-            let short = keys.verify(token, request.call_id, tag, scene.now)?;
-            let trunk = directory.by_short_id(short)?.clone();
-            Some(InDialog { trunk, dialog: self.shared.dialogs.key(request.call_id, tag) })
+            let voucher = keys.verify(token, request.call_id, tag, scene.now)?;
+            let trunk = directory.by_short_id(voucher.trunk)?.clone();
+            let dialog = self.shared.dialogs.key(request.call_id, tag);
+            Some(InDialog { trunk, dialog, outlived_restart: voucher.made_at_s < self.shared.started.secs() })
         })
     }
 
@@ -226,12 +230,16 @@ impl Engine {
         if self.shared.is_ours(directory, uri.host, uri.port, flow.local) {
             return Err((403, Outcome::TargetNotNamed));
         }
-        let known = self.shared.dialogs.target(vouched.dialog, self.shared.dialogs.contact(uri));
-        let way = match (known, &routes.next) {
+        let named = |uri: &Uri<'_>| self.shared.dialogs.target(vouched.dialog, self.shared.dialogs.contact(uri));
+        let hop = routes.next.as_ref().unwrap_or(uri);
+        let way = match (named(uri), named(hop)) {
             (DialogTarget::NotNamed, _) => return Err((403, Outcome::TargetNotNamed)),
-            (_, Some(next)) => target::address_in(next, interfaces, flow.local),
-            (DialogTarget::Flow(seen), None) => target::live_flow(&seen, uri, interfaces, &self.shared.streams),
-            (DialogTarget::UnknownDialog, None) => target::address_in(uri, interfaces, flow.local),
+            (_, DialogTarget::NotNamed) => return Err((403, Outcome::ForeignRoute)),
+            (_, DialogTarget::Flow(seen)) => target::live_flow(&seen, hop, interfaces, &self.shared.streams),
+            (_, DialogTarget::UnknownDialog) if vouched.outlived_restart => {
+                target::address_in(hop, interfaces, flow.local)
+            }
+            (_, DialogTarget::UnknownDialog) => return Err((481, Outcome::UnknownDialog)),
         };
         let flow = way.ok_or((502, Outcome::Unreachable))?;
         Ok(Target { uri: uri.raw.into(), flow })
@@ -262,7 +270,7 @@ impl Engine {
         let user = request.to.uri.user_name().unwrap_or_default();
         let response = proof.map_or(b"".as_slice(), |proof| proof.answer.response);
         let mark = shared.register_mark(request, flow, response);
-        let contacts = WantedContacts::parse(request);
+        let contacts = WantedContacts::parse(request, &shared.registrar);
         let user_text = std::str::from_utf8(&user).unwrap_or_default();
         let registration = Registration {
             request,
@@ -379,8 +387,7 @@ impl Engine {
         let shared = self.shared.clone();
         let user = request.uri.user_name().unwrap_or_default();
         let name = std::str::from_utf8(&user).unwrap_or_default();
-        let targets =
-            target::bindings(&shared.location, &shared.interfaces, &shared.streams, trunk.id, name, scene.now);
+        let targets = shared.targets(trunk.id, name, scene);
         if targets.is_empty() {
             let credential = shared.credentials.credential(&trunk.account.auth_id, &user);
             let (status, outcome) = match credential {
@@ -389,12 +396,11 @@ impl Engine {
             };
             return self.refuse_once(request, flow, key, status, outcome, scene);
         }
-        if request.method == Method::Invite {
-            self.second_reading(request, scene);
-        }
+        let second = (request.method == Method::Invite).then(|| self.second_reading(request, scene)).flatten();
         let dialog = shared.dialogs.key(request.call_id, request.from.tag().unwrap_or_default());
         let initial = request.to.tag().is_none();
-        let job = self.job(request, flow, key, routes, trunk, dialog, initial, targets);
+        let mut job = self.job(request, flow, key, routes, trunk, dialog, initial, targets);
+        job.second = second;
         self.start(&job, Outcome::Forwarded, scene)
     }
 

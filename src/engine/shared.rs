@@ -8,18 +8,23 @@ use arc_swap::ArcSwap;
 use siphasher::sip::SipHasher24;
 
 use crate::auth::{CredentialSource, NonceKeys, ReplayWindows};
+use crate::clock::Timestamp;
 use crate::dialog::Dialogs;
 use crate::flow::{Flow, OpenStreams};
-use crate::limits::Rates;
+use crate::limits::{Failures, Rates};
 use crate::location::Location;
 use crate::message::{Head, Name, Request};
-use crate::proxy;
+use crate::proxy::{self, Targets, target};
 use crate::registrar;
-use crate::transaction::KeyMaker;
-use crate::trunk::{Directory, Interfaces, Trunk};
+use crate::transaction::{KeyMaker, Limits};
+use crate::trunk::{Directory, Interfaces, Trunk, TrunkId};
+
+use super::turn::Scene;
 
 /// Shared by all shards. Everything in it is read in the packet path and answers from memory.
 pub struct Shared {
+    /// When this process started: route tokens older than that may be for dialogs that it does not know.
+    pub started: Timestamp,
     /// Trunks and accounts; replaced whole when the configuration changes.
     pub directory: ArcSwap<Directory>,
     /// Credentials.
@@ -30,6 +35,8 @@ pub struct Shared {
     pub replay: Arc<dyn ReplayWindows>,
     /// Rates per source.
     pub rates: Arc<dyn Rates>,
+    /// Failed answers per source and name.
+    pub failures: Arc<dyn Failures>,
     /// Bindings.
     pub location: Arc<Location>,
     /// Our addresses and names.
@@ -42,8 +49,8 @@ pub struct Shared {
     pub registrar: registrar::Settings,
     /// Of the proxies.
     pub proxy: Arc<proxy::Shared>,
-    /// Most server and client transactions of one shard.
-    pub max_transactions: usize,
+    /// How much the transactions of one shard may hold.
+    pub transactions: Limits,
     /// Secrets of this process.
     pub secrets: Secrets,
 }
@@ -92,6 +99,12 @@ impl Shared {
     /// Whether a host names this server or a trunk of it.
     pub(super) fn is_ours(&self, directory: &Directory, host: &[u8], port: Option<u16>, local: SocketAddr) -> bool {
         self.interfaces.is_this_server(host, port, local) || directory.by_domain(host).is_some()
+    }
+
+    /// The live bindings of an address of record.
+    pub(super) fn targets(&self, trunk: TrunkId, user: &str, scene: &mut Scene<'_>) -> Targets {
+        let (location, interfaces, streams) = (&self.location, &self.interfaces, &self.streams);
+        target::bindings(location, interfaces, streams, trunk, user, scene.now, scene.observer)
     }
 
     /// The To tag of a stateless answer: a MAC over what makes the request itself, so that its retransmission gets the

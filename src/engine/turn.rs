@@ -7,6 +7,7 @@ use crate::clock::Timestamp;
 use crate::dialog::DialogKey;
 use crate::event::{Event, Observer, Outcome};
 use crate::flow::{Flow, Transport};
+use crate::message::second_reader::SecondReading;
 use crate::message::{
     DEFAULT_PORT, Head, Malformed, Method, Name, Reply, Request, Via, lex, reason_phrase, second_reader,
 };
@@ -163,17 +164,19 @@ impl Engine {
         outcome
     }
 
-    /// Has an INVITE that starts a dialog read by rsip as well, and tells whether it read the same.
+    /// Has an INVITE that starts a dialog read by rsip as well, and tells whether it read the same. What it read is of use
+    /// only if it did.
     #[expect(clippy::unused_self, reason = "a step of the pipeline")]
-    pub(super) fn second_reading(&self, request: &Request<'_>, scene: &mut Scene<'_>) {
-        let event = match second_reader::read(request.head.bytes()) {
-            Err(second_reader::Refused) => Event::SecondReaderRefused,
+    pub(super) fn second_reading(&self, request: &Request<'_>, scene: &mut Scene<'_>) -> Option<SecondReading> {
+        let (event, reading) = match second_reader::read(request.head.bytes()) {
+            Err(second_reader::Refused) => (Event::SecondReaderRefused, None),
             Ok(second) => match second.difference(request.call_id, request.cseq) {
-                Some(field) => Event::SecondReaderDiffered { field },
-                None => Event::SecondReaderAgreed,
+                Some(field) => (Event::SecondReaderDiffered { field }, None),
+                None => (Event::SecondReaderAgreed, Some(second)),
             },
         };
         scene.observer.observe(&event);
+        reading
     }
 
     #[expect(clippy::too_many_arguments, reason = "what the decision has found out so far")]
@@ -190,6 +193,19 @@ impl Engine {
     ) -> Job<'r, 'a> {
         let reply = self.reply_way(&request.via, came);
         let (trunk, realm) = (trunk.id, &*trunk.account.realm);
-        Job { request, came, reply, key, trunk, realm, own_routes: routes.ours, dialog, token: None, initial, targets }
+        Job {
+            request,
+            came,
+            reply,
+            key,
+            trunk,
+            realm,
+            own_routes: routes.ours,
+            dialog,
+            token: None,
+            initial,
+            second: None,
+            targets,
+        }
     }
 }

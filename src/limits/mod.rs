@@ -1,10 +1,13 @@
-//! Rates: how much a source may ask before anything is known about it.
+//! Rates: how much a source may ask before anything is known about it, and how often it may guess at a name.
 //!
 //! Memory does not grow with the number of sources, since over UDP anybody can claim to be any of them.
 
+mod failures;
 mod rate;
 mod settings;
+mod source;
 
+pub use failures::{FailureTable, Failures};
 pub use rate::SourceRates;
 pub use settings::Settings;
 

@@ -1,7 +1,6 @@
 //! Rates per source in a table of fixed size.
 //!
-//! A source is an IPv4 address or an IPv6 /64, since one host has all of a /64 to send from. A keyed hash of it selects one
-//! of 65,536 cells (512 KiB), each the theoretical arrival time of the generic cell rate algorithm (ITU-T I.371): one
+//! A source is an IPv4 address or an IPv6 /64. A keyed hash of it selects one of 65,536 cells (512 KiB), each the theoretical arrival time of the generic cell rate algorithm (ITU-T I.371): one
 //! number, changed by compare-and-swap.
 //!
 //! Two sources may share a cell and then share its rate. A busy neighbour can so cost a source its requests; with n busy
@@ -18,6 +17,7 @@ use siphasher::sip::SipHasher13;
 use crate::clock::Timestamp;
 
 use super::Rates;
+use super::source::{is_exempt, source_bytes};
 
 /// A power of two: a hash is cut to an index by a mask.
 const CELLS: usize = 1 << 16;
@@ -44,18 +44,14 @@ impl SourceRates {
     }
 
     fn cell(&self, source: IpAddr) -> Option<&AtomicU64> {
-        let hash = match source {
-            IpAddr::V4(ip) => self.hasher.hash(&ip.octets()),
-            IpAddr::V6(ip) => self.hasher.hash(ip.octets().first_chunk::<8>()?),
-        };
+        let hash = self.hasher.hash(&source_bytes(source));
         self.arrival_ns_by_cell.get(usize::try_from(hash % CELLS as u64).ok()?)
     }
 }
 
 impl Rates for SourceRates {
     fn admit(&self, source: IpAddr, now: Timestamp) -> bool {
-        let source = source.to_canonical();
-        if self.interval_ns == 0 || self.exempt.iter().any(|net| net.contains(&source)) {
+        if self.interval_ns == 0 || is_exempt(&self.exempt, source) {
             return true;
         }
         let Some(cell) = self.cell(source) else { return true };

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
@@ -29,6 +30,8 @@ pub struct Binding {
     pub credential: Option<Uuid>,
     /// User-Agent of the client, shortened; shared between bindings of the same product.
     pub user_agent: Arc<str>,
+    /// The REGISTER that last touched it.
+    pub answered: Answered,
 }
 
 /// Mark of a REGISTER that was answered, so that its retransmission gets the same answer and not a new challenge.
@@ -40,35 +43,77 @@ pub struct Answered {
     pub at: Timestamp,
 }
 
+impl Answered {
+    /// How long a REGISTER is remembered: Timer J of RFC 3261 §17.2.2.
+    const REMEMBERED: Duration = Duration::from_secs(32);
+    /// How many REGISTERs that no binding remembers are remembered for one address of record.
+    const MOST: usize = 16;
+
+    pub(super) fn is_remembered(&self, now: Timestamp) -> bool {
+        now.since(self.at) < Self::REMEMBERED
+    }
+}
+
 /// All that is known of one address of record.
 #[derive(Clone, Debug, Default)]
 pub struct AorRecord {
     /// Its bindings, in the order in which they were first made.
     pub bindings: SmallVec<[Binding; 1]>,
-    /// The last REGISTERs that were answered with 200.
-    pub answered: [Answered; 2],
+    /// The last REGISTERs that were answered with 200 and that no binding remembers: removals and fetches.
+    without_binding: SmallVec<[Answered; 2]>,
+    /// When a REGISTER was last answered.
+    pub(super) answered_at: Option<Timestamp>,
     /// Whether the store has been told of a change that it has not yet written.
     pub dirty: bool,
     /// The second for which the sweep has this record on its list; 0 for none.
     pub(super) scheduled_s: u64,
 }
 
+impl Binding {
+    /// No fewer bytes than it takes in the store.
+    pub fn stored_bytes(&self) -> usize {
+        /// Addresses, numbers and lengths.
+        const REST: usize = 96;
+        self.contact.len() + self.call_id.len() + self.user_agent.len() + REST
+    }
+}
+
 impl AorRecord {
-    /// When a REGISTER was last answered.
-    pub fn answered_at(&self) -> Option<Timestamp> {
-        self.answered.iter().map(|answered| answered.at).max().filter(|at| *at != Timestamp::default())
+    /// Most bytes of all bindings together; what is larger could not be stored.
+    pub const MOST_STORED_BYTES: usize = 32 * 1024 - 16;
+
+    /// Whether the REGISTER of that mark was answered less than 32 s ago.
+    pub fn has_answered(&self, mark: u64, now: Timestamp) -> bool {
+        let by_bindings = self.bindings.iter().map(|binding| &binding.answered);
+        by_bindings.chain(&self.without_binding).any(|seen| seen.mark == mark && seen.is_remembered(now))
     }
 
-    /// Notes an answered REGISTER in place of the oldest noted one.
+    /// Notes a REGISTER that is answered now. It need not be noted a second time where a binding remembers it for long
+    /// enough, so that however many phones one user has, each finds its own answer again.
     pub fn note_answered(&mut self, mark: u64, at: Timestamp) {
-        let [newest, oldest] = &mut self.answered;
-        *oldest = std::mem::replace(newest, Answered { mark, at });
+        self.answered_at = Some(at);
+        let remembers =
+            |binding: &Binding| binding.answered.mark == mark && !binding.answered.is_remembered(binding.expires_at);
+        if self.bindings.iter().any(remembers) {
+            return;
+        }
+        self.without_binding.retain(|seen| seen.is_remembered(at));
+        if self.without_binding.len() >= Answered::MOST {
+            self.without_binding.remove(0);
+        }
+        self.without_binding.push(Answered { mark, at });
+    }
+
+    /// Gives back the room that REGISTERs of the past have taken.
+    pub(super) fn forget_answered(&mut self, now: Timestamp) {
+        self.without_binding.retain(|seen| seen.is_remembered(now));
+        self.without_binding.shrink_to_fit();
     }
 
     /// The second in which something about this record changes next: a binding ends, or an empty record has lingered.
     pub(super) fn next_change_s(&self) -> u64 {
         let ends = self.bindings.iter().map(|binding| binding.expires_at.secs()).min();
-        ends.unwrap_or_else(|| self.answered_at().unwrap_or_default().secs() + 32)
+        ends.unwrap_or_else(|| self.answered_at.unwrap_or_default().secs() + 32)
     }
 }
 
@@ -133,6 +178,30 @@ impl From<StoredBinding> for Binding {
             q: stored.q,
             credential: stored.credential,
             user_agent: stored.user_agent.into(),
+            answered: Answered::default(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: Timestamp = Timestamp::from_secs(1_790_000_000);
+
+    #[test]
+    fn what_no_binding_remembers_is_remembered_in_little_room_and_for_32_seconds() {
+        let mut record = AorRecord::default();
+        for mark in 0..100 {
+            record.note_answered(mark, NOW);
+        }
+        assert_eq!(
+            (0..100).filter(|&mark| record.has_answered(mark, NOW)).collect::<Vec<_>>(),
+            Vec::from_iter(84..100)
+        );
+        let later = NOW + Duration::from_secs(32);
+        assert!(record.has_answered(99, NOW + Duration::from_millis(31_999)) && !record.has_answered(99, later));
+        record.forget_answered(later);
+        assert!(!record.without_binding.spilled());
     }
 }

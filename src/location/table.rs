@@ -10,11 +10,7 @@ use dashmap::DashMap;
 use crate::clock::Timestamp;
 use crate::trunk::TrunkId;
 
-use super::{AddressOfRecord, AorRecord, Binding, BindingStore, StoredRecord};
-
-/// How long a record without bindings is kept, so that a retransmitted REGISTER still finds its answer: Timer J of
-/// RFC 3261 §17.2.2.
-const LINGER_US: u64 = 32_000_000;
+use super::{AddressOfRecord, Answered, AorRecord, Binding, BindingStore, StoredRecord};
 
 /// A borrowed address of record, so that a lookup allocates nothing.
 trait AorKey {
@@ -149,7 +145,7 @@ impl Location {
     pub fn restore(&self, aor: AddressOfRecord, stored: StoredRecord) {
         let mut entry = self.records.entry(aor).or_default();
         let (aor, record) = entry.pair_mut();
-        if record.bindings.is_empty() && record.answered_at().is_none() {
+        if record.bindings.is_empty() && record.answered_at.is_none() {
             record.bindings = stored.into_iter().map(Binding::from).collect();
             self.schedule(aor, record);
         }
@@ -180,7 +176,9 @@ impl Location {
                     self.store.changed(aor);
                 }
                 record.scheduled_s = 0;
-                let lingers = record.answered_at().is_some_and(|at| now.since(at).as_micros() < u128::from(LINGER_US));
+                record.forget_answered(now);
+                // A record without bindings stays for as long as a retransmitted REGISTER has to find its answer.
+                let lingers = record.answered_at.is_some_and(|at| Answered { mark: 0, at }.is_remembered(now));
                 record.bindings.is_empty() && !lingers
             });
             if gone.is_none()

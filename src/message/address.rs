@@ -28,9 +28,7 @@ impl<'a> Address<'a> {
         };
         let Some(open) = open else { return Self::without_brackets(value) };
         let display = lex::trim(value.get(..open)?);
-        if !display.starts_with(b"\"")
-            && !display.iter().all(|&byte| lex::is_token_byte(byte) || matches!(byte, b' ' | b'\t'))
-        {
+        if !display.starts_with(b"\"") && !display.iter().all(|&byte| is_plain(byte)) {
             return None;
         }
         let inner = value.get(open + 1..)?;
@@ -64,6 +62,12 @@ impl<'a> Address<'a> {
     }
 }
 
+/// Whether a byte may stand in a display name without quotes. RFC 3261 §25.1 has tokens only, but phones send what their
+/// user typed; what stays out is what another reader could take for the end of the name.
+const fn is_plain(byte: u8) -> bool {
+    !matches!(byte, b'"' | b',' | b'<' | b'>' | b'\\' | 0x7f) && (byte >= b' ' || byte == b'\t')
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -82,6 +86,19 @@ mod tests {
         let address = Address::parse(b"sip:a@b;tag=1").unwrap();
         assert_eq!(address.uri.raw, b"sip:a@b");
         assert_eq!(address.tag(), Some(b"1".as_slice()));
+    }
+
+    #[test]
+    fn display_names_are_taken_as_phones_send_them() {
+        for name in ["Jörg Müller", "Bob (desk)", "A&B", "O'Brien: sales; 2nd", "a@b", "+49 30 123", "名前"] {
+            let text = format!("{name} <sip:a@b>;tag=1");
+            let address = Address::parse(text.as_bytes()).unwrap_or_else(|| panic!("{name}"));
+            assert_eq!((address.display, address.uri.raw), (name.as_bytes(), b"sip:a@b".as_slice()));
+            assert_eq!(address.tag(), Some(b"1".as_slice()));
+        }
+        for bad in [r"Bell\ A <sip:a@b>", "a\x01b <sip:a@b>", "a\x7f <sip:a@b>", "a> <sip:a@b>", "a\r\nb <sip:a@b>"] {
+            assert!(Address::parse(bad.as_bytes()).is_none(), "{bad:?}");
+        }
     }
 
     #[test]

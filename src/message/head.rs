@@ -140,6 +140,11 @@ impl<'a> Head<'a> {
         self.bytes
     }
 
+    /// The message up to the end of its header section.
+    pub fn without_body(&self) -> &'a [u8] {
+        self.bytes.get(..self.body_at).unwrap_or_default()
+    }
+
     /// The first line, without its line end.
     pub fn start_line(&self) -> &'a [u8] {
         self.start_line

@@ -24,5 +24,7 @@ pub use lex::Params;
 pub use name::Name;
 pub use request::{Malformed, Method, Request, StartLine, parse_cseq};
 pub use response::Response;
+#[cfg(test)]
+pub(crate) use uri::tests::{COMPARED, PARSED};
 pub use uri::{DEFAULT_PORT, Scheme, Uri, host_and_port, host_ip};
 pub use via::{MAGIC_COOKIE, Via, push_host_ip, push_ip};

@@ -37,6 +37,8 @@ pub struct Uri<'a> {
 impl<'a> Uri<'a> {
     /// Reads a URI. `None` when it is not one, or a `sip:` URI that breaks RFC 3261 §25.1.
     pub fn parse(raw: &'a [u8]) -> Option<Self> {
+        #[cfg(test)]
+        tests::PARSED.with(|count| count.set(count.get() + 1));
         let (scheme, rest) = raw.split_at_checked(memchr::memchr(b':', raw)?)?;
         let rest = rest.get(1..)?;
         let scheme = match scheme {
@@ -97,6 +99,8 @@ impl<'a> Uri<'a> {
 
     /// RFC 3261 §19.1.4: whether two URIs name the same resource.
     pub fn equals(&self, other: &Self) -> bool {
+        #[cfg(test)]
+        tests::COMPARED.with(|count| count.set(count.get() + 1));
         if self.raw == other.raw {
             return true;
         }
@@ -190,8 +194,17 @@ pub fn host_ip(host: &[u8]) -> Option<IpAddr> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
+    use std::cell::Cell;
+
     use super::*;
+
+    thread_local! {
+        /// How many URIs this thread has taken apart.
+        pub(crate) static PARSED: Cell<usize> = const { Cell::new(0) };
+        /// How many pairs of them it has compared.
+        pub(crate) static COMPARED: Cell<usize> = const { Cell::new(0) };
+    }
 
     fn uri(text: &str) -> Uri<'_> {
         Uri::parse(text.as_bytes()).unwrap_or_else(|| panic!("{text} is a URI"))

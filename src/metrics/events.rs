@@ -82,6 +82,8 @@ impl EventCounter {
                 increment(&counts.calls, 2);
                 increment(&counts.final_classes, usize::from(status / 100).saturating_sub(2));
             }
+            // Warned of in the log; there is nothing to count that the answer to the call does not count.
+            Event::TargetSkipped { .. } => {}
             Event::SecondReaderAgreed => increment(&counts.readings, 0),
             Event::SecondReaderRefused => increment(&counts.readings, 1),
             Event::SecondReaderDiffered { field } => {

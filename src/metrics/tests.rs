@@ -38,6 +38,7 @@ fn binding() -> (AddressOfRecord, Binding) {
         q: 1000,
         credential: None,
         user_agent: "".into(),
+        answered: Default::default(),
     };
     (AddressOfRecord { trunk: TrunkId(uuid::Uuid::nil()), user: "alice".into() }, binding)
 }
@@ -84,7 +85,7 @@ fn registrations_calls_and_readings_are_told_apart() {
     for gone in [Gone::Removed, Gone::Expired, Gone::Expired, Gone::Revoked, Gone::Revoked, Gone::Revoked] {
         counter.count(&Event::Unregistered { aor: &aor, binding: &binding, gone });
     }
-    counter.count(&Event::CallStarted { call_id: b"c", from: b"a", to: b"b", flow: &flow });
+    counter.count(&Event::CallStarted { call_id: b"c", from: b"a", to: b"b", flow: &flow, user_agent: "" });
     counter.count(&Event::CallAnswered { call_id: b"c" });
     for status in [200, 302, 486, 487, 503, 603, 0, u16::MAX] {
         counter.count(&Event::CallEnded { call_id: b"c", status });

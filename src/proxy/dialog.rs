@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use crate::dialog::Usage;
+use crate::dialog::{DialogKey, Usage};
 use crate::event::Event;
-use crate::message::{Address, Method, Name, Request, lex};
+use crate::flow::Flow;
+use crate::message::{Address, Head, Method, Name, Request, lex};
 use crate::transaction::T1_64;
 
 use super::{Job, Proxy, Turn};
@@ -13,33 +14,43 @@ use super::{Job, Proxy, Turn};
 const DEFAULT_SUBSCRIPTION: Duration = Duration::from_secs(3_600);
 
 impl Proxy {
-    /// The dialog begins, or its sender's contact may have moved (RFC 3261 §12.2.2).
-    pub(super) fn note_dialog(&self, job: &Job<'_, '_>, turn: &mut Turn<'_>) {
+    /// The dialog begins, or its sender's contact may have moved (RFC 3261 §12.2.2). False when one that begins cannot be
+    /// remembered.
+    pub(super) fn note_dialog(&self, job: &Job<'_, '_>, turn: &mut Turn<'_>) -> bool {
         let dialogs = &self.shared.dialogs;
-        let contact = || {
-            let address = job.request.head.items(Name::Contact).next().and_then(Address::parse)?;
-            Some((dialogs.contact(&address.uri), *job.came))
-        };
-        if job.initial && job.request.method.makes_dialog() {
+        let method = job.request.method;
+        if job.initial && method.makes_dialog() {
             let (usage, span) = self.usage_of(job.request);
-            dialogs.begin(job.dialog, usage, contact(), turn.now + span);
-            if job.request.method == Method::Invite {
-                let call_id = job.request.call_id;
-                let (from, to) = (job.request.from.uri.raw, job.request.uri.raw);
-                turn.observer.observe(&Event::CallStarted { call_id, from, to, flow: job.came });
+            if !dialogs.begin(job.dialog, usage, turn.now + span) {
+                return false;
             }
-        } else if job.request.method.refreshes_target()
-            && let Some((hash, flow)) = contact()
-        {
-            dialogs.learn(job.dialog, hash, flow);
+            self.learn_named(job.dialog, &job.request.head, job.came);
+            if method == Method::Invite {
+                let second = job.second.as_ref();
+                let call_id =
+                    second.and_then(|second| second.call_id.as_deref()).map_or(job.request.call_id, str::as_bytes);
+                let user_agent = second.and_then(|second| second.user_agent.as_deref()).unwrap_or_default();
+                let (from, to) = (job.request.from.uri.raw, job.request.uri.raw);
+                turn.observer.observe(&Event::CallStarted { call_id, from, to, flow: job.came, user_agent });
+            }
+        } else if method.refreshes_target() {
+            self.learn_named(job.dialog, &job.request.head, job.came);
         }
-        if job.initial {
-            return;
-        }
-        if job.request.method == Method::Subscribe {
+        if !job.initial && method == Method::Subscribe {
             dialogs.refresh(job.dialog, turn.now + self.usage_of(job.request).1);
-        } else if is_last_notify(job.request) {
-            dialogs.unsubscribed(job.dialog);
+        } else if !job.initial && is_last_notify(job.request) {
+            dialogs.unsubscribed(job.dialog, turn.now);
+        }
+        true
+    }
+
+    /// A message of the dialog names its sender's contact, and with Record-Route the proxies on the way there (RFC 3261
+    /// §12.1, §12.2): that is where later requests may go.
+    pub(super) fn learn_named(&self, dialog: DialogKey, head: &Head<'_>, flow: &Flow) {
+        let dialogs = &self.shared.dialogs;
+        let contact = head.items(Name::Contact).take(1);
+        for named in contact.chain(head.items(Name::RecordRoute)).filter_map(Address::parse) {
+            dialogs.learn(dialog, dialogs.contact(&named.uri), *flow);
         }
     }
 

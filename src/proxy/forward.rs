@@ -92,6 +92,8 @@ impl Edits<'_, '_> {
                 true
             }
             Name::Authorization | Name::ProxyAuthorization => self.is_ours(field),
+            // RFC 3325 §5: nobody outside asserts who somebody is, and this server asserts nothing yet.
+            Name::PAssertedIdentity => true,
             Name::ContentLength => std::mem::replace(&mut has_length, true),
             _ => false,
         });

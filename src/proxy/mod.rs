@@ -19,7 +19,7 @@ pub use branch::is_loop;
 pub use route::Routes;
 pub use settings::Settings;
 pub use target::{Target, Targets};
-pub use token::{RouteKeys, Token};
+pub use token::{RouteKeys, Token, Voucher};
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -34,6 +34,7 @@ use crate::clock::Timestamp;
 use crate::dialog::{DialogKey, Dialogs};
 use crate::event::Observer;
 use crate::flow::Flow;
+use crate::message::second_reader::SecondReading;
 use crate::message::{Reply, Request, reason_phrase};
 use crate::output::{BranchId, Output, ReplyWay};
 use crate::transaction::{Expired, Kind, ServerId, ServerKey, Transactions};
@@ -100,6 +101,8 @@ pub struct Job<'r, 'a> {
     pub token: Option<Token>,
     /// Whether it forms the dialog, rather than being in it.
     pub initial: bool,
+    /// What rsip read of an INVITE that starts a call, where it read the same as we did.
+    pub second: Option<SecondReading>,
     /// Where it goes; all of them at once.
     pub targets: Targets,
 }
@@ -126,11 +129,17 @@ impl Proxy {
     /// Forwards a request to all its targets. False when there is no room for another transaction; nothing was sent then.
     pub fn start(&mut self, job: &Job<'_, '_>, turn: &mut Turn<'_>) -> bool {
         let kind = response::kind_of(job.request.method);
-        let Some(server) = turn.transactions.open_server(job.key, kind, job.reply) else { return false };
+        if !self.note_dialog(job, turn) {
+            return false;
+        }
+        let Some(server) = turn.transactions.open_server(job.key, kind, job.reply) else {
+            self.shared.dialogs.fail(job.dialog);
+            return false;
+        };
         let index = self.contexts.insert(Context {
             server,
             method: job.request.method,
-            request: job.request.head.bytes().into(),
+            request: job.request.head.without_body().into(),
             peer: job.came.peer,
             branches: SmallVec::new(),
             best: None,
@@ -146,7 +155,6 @@ impl Proxy {
             Kind::Invite => self.reply(number, 100, turn),
             Kind::NonInvite => turn.transactions.remind_of_trying(server, turn.now),
         }
-        self.note_dialog(job, turn);
         self.send_to_targets(number, kind, job, turn);
         if self.contexts.get(index).is_some_and(|context| context.branches.is_empty()) {
             self.finish_branch_less(number, 503, turn);
@@ -195,7 +203,7 @@ impl Proxy {
         }
         let deadline = now + Duration::from_secs(u64::from(self.shared.settings.max_call_s));
         let tag = job.request.from.tag().unwrap_or_default();
-        self.shared.route_keys.load().mint(job.request.call_id, tag, job.trunk, deadline)
+        self.shared.route_keys.load().mint(job.request.call_id, tag, job.trunk, now, deadline)
     }
 
     /// Forwards an ACK for a 2xx, without state (RFC 3261 §16.11 fits: nothing ever answers it).

@@ -2,7 +2,7 @@
 
 use crate::event::{Event, Outcome, Subject};
 use crate::flow::Flow;
-use crate::message::{Address, Method, Name, Response, copy_fields, lex};
+use crate::message::{Method, Name, Response, copy_fields, lex};
 use crate::output::BranchId;
 use crate::transaction::{Delivery, Kind};
 
@@ -193,7 +193,7 @@ impl Proxy {
         match context.method {
             Method::Invite if context.initial => turn.observer.observe(&Event::CallEnded { call_id, status }),
             // Whatever a BYE is answered with, the call is over (RFC 3261 §15.1.1).
-            Method::Bye if self.shared.dialogs.end(context.dialog) => {
+            Method::Bye if self.shared.dialogs.end(context.dialog, turn.now) => {
                 turn.observer.observe(&Event::CallEnded { call_id, status: 200 });
             }
             _ => {}
@@ -202,20 +202,15 @@ impl Proxy {
 
     fn hung_up(&mut self, number: u32, call_id: &[u8], turn: &mut Turn<'_>) {
         let Some(context) = self.contexts.get(number as usize) else { return };
-        if self.shared.dialogs.end(context.dialog) {
+        if self.shared.dialogs.end(context.dialog, turn.now) {
             turn.observer.observe(&Event::CallEnded { call_id, status: 200 });
         }
     }
 
     /// A response names the contact that the dialog reaches from now on (RFC 3261 §12.1.2, §12.2.1.2).
     fn learn_contact(&self, context: &Context, response: &Response<'_>, flow: &Flow) {
-        if !context.method.refreshes_target() || response.to.tag().is_none() {
-            return;
-        }
-        let contact = response.head.items(Name::Contact).next().and_then(Address::parse);
-        if let Some(contact) = contact {
-            let dialogs = &self.shared.dialogs;
-            dialogs.learn(context.dialog, dialogs.contact(&contact.uri), *flow);
+        if context.method.refreshes_target() && response.to.tag().is_some() {
+            self.learn_named(context.dialog, &response.head, flow);
         }
     }
 }

@@ -5,14 +5,12 @@
 pub struct Settings {
     /// Longest call, in seconds: as long as this a route token is honoured.
     pub max_call_s: u32,
-    /// How long a target may stay silent, in milliseconds, before the next one is tried.
-    pub target_timeout_ms: u32,
     /// Timer C, in seconds: how long an INVITE may ring without a provisional response (RFC 3261 §16.6 step 11).
     pub invite_timeout_s: u32,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { max_call_s: 43_200, target_timeout_ms: 5_000, invite_timeout_s: 185 }
+        Self { max_call_s: 43_200, invite_timeout_s: 185 }
     }
 }

@@ -16,12 +16,11 @@ use crate::auth::Admitted;
 use crate::clock::Timestamp;
 use crate::event::{Event, Gone, Observer};
 use crate::flow::Flow;
-use crate::location::{AddressOfRecord, AorRecord, Binding, Location};
+use crate::location::{AddressOfRecord, Answered, AorRecord, Binding, Location};
 use crate::message::{Name, Request, second_reader};
-use crate::transaction::T1_64;
 use crate::trunk::TrunkId;
 
-use draft::{Draft, Terms, Touched, same_resource};
+use draft::{Draft, Terms};
 
 /// Why a REGISTER is refused.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -35,6 +34,8 @@ pub struct Rejection {
 }
 
 impl Rejection {
+    const TOO_MANY: Self = Self { status: 403, reason: "Too Many Contacts", min_expires_s: None };
+
     const fn bad(reason: &'static str) -> Self {
         Self { status: 400, reason, min_expires_s: None }
     }
@@ -72,7 +73,7 @@ impl Registration<'_, '_> {
     /// What is known of this REGISTER already. Changes nothing.
     pub fn look(&self, location: &Location, now: Timestamp) -> Look {
         let look = |record: &AorRecord| Look {
-            answered: record.answered.iter().any(|seen| seen.mark == self.mark && now.since(seen.at) < T1_64),
+            answered: record.has_answered(self.mark, now),
             unchanged: self.unchanged_in(record, now).is_some(),
         };
         location.read(self.trunk, self.user, look).unwrap_or_default()
@@ -82,6 +83,9 @@ impl Registration<'_, '_> {
     fn unchanged_in(&self, record: &AorRecord, now: Timestamp) -> Option<usize> {
         let WantedContacts::Some(contacts) = &self.contacts else { return None };
         let [wanted] = contacts.as_slice() else { return None };
+        if wanted.expires_s.or_else(|| self.header_expires()) == Some(0) {
+            return None;
+        }
         record.bindings.iter().position(|binding| {
             *binding.contact == *wanted.uri.raw
                 && binding.flow == *self.flow
@@ -89,7 +93,6 @@ impl Registration<'_, '_> {
                 && binding.cseq < self.request.cseq
                 && binding.expires_at > now
                 && binding.credential == self.admitted.credential()
-                && wanted.expires_s != Some(0)
         })
     }
 
@@ -165,25 +168,31 @@ impl Registration<'_, '_> {
     ) -> Result<bool, Rejection> {
         let contacts = match &self.contacts {
             WantedContacts::None => return Ok(false),
-            WantedContacts::All => return self.remove_all(record, header_expires, observer),
+            WantedContacts::All => return self.remove_all(record, header_expires, now, observer),
             WantedContacts::Some(contacts) => contacts,
         };
         if let (Some(at), [wanted]) = (self.unchanged_in(record, now), contacts.as_slice()) {
             let lifetime_s = settings.lifetime_s(wanted.expires_s.or(header_expires))?;
             if let Some(binding) = record.bindings.get_mut(at) {
                 binding.cseq = self.request.cseq;
+                binding.answered = Answered { mark: self.mark, at: now };
                 binding.q = wanted.q;
                 binding.expires_at = now + std::time::Duration::from_secs(u64::from(lifetime_s));
             }
             return Ok(true);
         }
-        let mut draft = Draft::of(record, now);
+        let mut draft = Draft::of(record);
         let terms = Terms { header_expires, user_agent: self.user_agent(user_agent), settings, now };
         for wanted in contacts {
             draft.bind(self, wanted, &terms)?;
         }
-        let touched = draft.replace(record, settings)?;
-        self.tell(&touched.before, record, &touched.contacts, observer);
+        let changed = draft.finish(settings, now)?;
+        let before = std::mem::replace(&mut record.bindings, changed.bindings);
+        self.tell_gone(changed.gone.iter().filter_map(|&at| before.get(at)), now, observer);
+        let aor = AddressOfRecord { trunk: self.trunk, user: self.user.into() };
+        for binding in changed.moved.iter().filter_map(|&at| record.bindings.get(at)) {
+            observer.observe(&Event::Registered { aor: &aor, binding });
+        }
         Ok(true)
     }
 
@@ -199,6 +208,7 @@ impl Registration<'_, '_> {
         &self,
         record: &mut AorRecord,
         header_expires: Option<u32>,
+        now: Timestamp,
         observer: &mut dyn Observer,
     ) -> Result<bool, Rejection> {
         if header_expires != Some(0) {
@@ -209,24 +219,19 @@ impl Registration<'_, '_> {
             return Err(Rejection::bad("CSeq Not Higher Than Before"));
         }
         let before = std::mem::take(&mut record.bindings);
-        self.tell(&before, record, &[], observer);
+        self.tell_gone(before.iter(), now, observer);
         Ok(!before.is_empty())
     }
 
-    /// Reports what has changed between `before` and the record.
-    fn tell(&self, before: &[Binding], record: &AorRecord, touched: &[Touched], observer: &mut dyn Observer) {
+    /// Reports bindings that are no more.
+    fn tell_gone<'b>(&self, bindings: impl Iterator<Item = &'b Binding>, now: Timestamp, observer: &mut dyn Observer) {
         let aor = AddressOfRecord { trunk: self.trunk, user: self.user.into() };
-        for binding in &record.bindings {
-            if touched.iter().any(|touched| touched.moved && touched.contact == binding.contact) {
-                observer.observe(&Event::Registered { aor: &aor, binding });
-            }
-        }
-        let stays = |old: &Binding| {
-            record.bindings.iter().any(|new| new.contact == old.contact)
-                || touched.iter().any(|touched| same_resource(&touched.contact, &old.contact))
-        };
-        for binding in before.iter().filter(|old| !stays(old)) {
-            observer.observe(&Event::Unregistered { aor: &aor, binding, gone: Gone::Removed });
+        for binding in bindings {
+            let gone = if binding.expires_at > now { Gone::Removed } else { Gone::Expired };
+            observer.observe(&Event::Unregistered { aor: &aor, binding, gone });
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -22,6 +22,11 @@ impl Default for Settings {
 }
 
 impl Settings {
+    /// How many contacts one REGISTER may name, removals included: it can exchange every binding for another.
+    pub(super) const fn most_named(&self) -> usize {
+        self.max_contacts.saturating_mul(2)
+    }
+
     /// The lifetime granted for a wish, in seconds; 0 removes (RFC 3261 §10.3 step 7).
     pub(super) fn lifetime_s(&self, wish_s: Option<u32>) -> Result<u32, Rejection> {
         match wish_s.unwrap_or(self.default_expires_s) {

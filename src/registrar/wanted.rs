@@ -4,10 +4,13 @@ use smallvec::SmallVec;
 
 use crate::message::{Address, Name, Request, Uri, lex};
 
-use super::Rejection;
+use super::{Rejection, Settings};
 
 /// A contact longer than this is refused; it is kept in memory and on disk and sent in every 200.
 const LONGEST_URI: usize = 512;
+
+/// A Call-ID longer than this is refused; it is kept with each binding. Those of phones have some 20 to 80 bytes.
+const LONGEST_CALL_ID: usize = 256;
 
 /// One contact with its wishes.
 #[derive(Clone, Copy, Debug)]
@@ -36,13 +39,19 @@ pub enum WantedContacts<'a> {
 }
 
 impl<'a> WantedContacts<'a> {
-    /// Reads the Contact fields.
+    /// Reads the Contact fields, no further than to the first contact too many.
     ///
     /// # Errors
-    /// 400 where one of them cannot be read, or `*` does not stand alone.
-    pub fn parse(request: &Request<'a>) -> Result<Self, Rejection> {
+    /// 400 where one of them cannot be read, `*` does not stand alone, or the Call-ID is too long to be kept; 403 where they are more than `settings` allows
+    /// for one address of record, or more than that and as many removals.
+    pub fn parse(request: &Request<'a>, settings: &Settings) -> Result<Self, Rejection> {
+        let header_expires = request.head.get(Name::Expires).and_then(expires);
         let mut contacts = SmallVec::new();
         let mut star = false;
+        let mut kept = 0;
+        if request.call_id.len() > LONGEST_CALL_ID {
+            return Err(Rejection::bad("Call-ID Too Long"));
+        }
         for item in request.head.items(Name::Contact) {
             if item == b"*" {
                 star = true;
@@ -58,6 +67,10 @@ impl<'a> WantedContacts<'a> {
             let expires_s = address.params.get(b"expires").and_then(expires);
             let q = address.params.get(b"q").and_then(thousandths).unwrap_or(1000);
             contacts.push(Wanted { uri: address.uri, expires_s, q });
+            kept += usize::from(expires_s.or(header_expires) != Some(0));
+            if kept > settings.max_contacts || contacts.len() > settings.most_named() {
+                return Err(Rejection::TOO_MANY);
+            }
         }
         match (star, contacts.is_empty()) {
             (true, true) => Ok(Self::All),

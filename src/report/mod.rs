@@ -48,7 +48,12 @@ impl Observer for Reporter {
             Event::Decided { outcome, flow, subject } => decided(outcome, flow, subject, &self.limiter),
             Event::Registered { aor, binding } => registered(aor, binding),
             Event::Unregistered { aor, binding, gone } => unregistered(aor, binding, gone.label()),
-            Event::CallStarted { call_id, from, to, flow } => call_started(call_id, from, to, flow),
+            Event::CallStarted { call_id, from, to, flow, user_agent } => {
+                call_started(call_id, from, to, flow, user_agent)
+            }
+            Event::TargetSkipped { contact } => {
+                warn!(contact = escape_uri(contact), "contact skipped: its transport is not served here");
+            }
             Event::CallAnswered { call_id } => info!(call_id = escape(call_id), "call answered"),
             Event::CallEnded { call_id, status } => info!(call_id = escape(call_id), status, "call ended"),
             Event::SecondReaderAgreed => {}
@@ -80,6 +85,7 @@ fn level(outcome: Outcome) -> Level {
         | Outcome::NotYourFrom
         | Outcome::ForeignRoute
         | Outcome::TargetNotNamed
+        | Outcome::UnknownDialog
         | Outcome::RegisterRefused
         | Outcome::NotRegistered
         | Outcome::NotFound
@@ -107,6 +113,7 @@ fn level(outcome: Outcome) -> Level {
         | Outcome::AlgorithmRefused
         | Outcome::MalformedAnswer
         | Outcome::WrongDigestUri
+        | Outcome::GuessingThrottled
         | Outcome::OutsideAcl
         | Outcome::AddressDenied
         | Outcome::AddressNotAllowed
@@ -176,7 +183,7 @@ fn unregistered(aor: &AddressOfRecord, binding: &Binding, reason: &'static str) 
     );
 }
 
-fn call_started(call_id: &[u8], from: &[u8], to: &[u8], flow: &Flow) {
+fn call_started(call_id: &[u8], from: &[u8], to: &[u8], flow: &Flow, user_agent: &str) {
     info!(
         call_id = escape(call_id),
         from = escape_uri(from),
@@ -184,6 +191,7 @@ fn call_started(call_id: &[u8], from: &[u8], to: &[u8], flow: &Flow) {
         peer = %flow.peer_ip(),
         port = flow.peer.port(),
         transport = %flow.transport,
+        user_agent = escape(user_agent.as_bytes()),
         "call started"
     );
 }

@@ -73,6 +73,7 @@ fn binding() -> (AddressOfRecord, Binding) {
         q: 1000,
         credential: None,
         user_agent: "a \"phone\"".into(),
+        answered: Default::default(),
     };
     (AddressOfRecord { trunk: TrunkId(Uuid::nil()), user: "alice".into() }, binding)
 }
@@ -201,8 +202,19 @@ fn changes_of_state_have_one_line_each_at_info() {
         )]
     );
     assert_eq!(
-        human("info", Event::CallStarted { call_id: b"c", from: b"sip:a:pw@h", to: b"sip:b@h\n", flow: &FLOW }),
-        [r#"INFO call started call_id="c" from="sip:a:***@h" to="sip:b@h\x0a" peer=127.0.0.9 port=6000 transport=udp"#]
+        human(
+            "info",
+            Event::CallStarted {
+                call_id: b"c",
+                from: b"sip:a:pw@h",
+                to: b"sip:b@h\n",
+                flow: &FLOW,
+                user_agent: "x\ny"
+            }
+        ),
+        [
+            r#"INFO call started call_id="c" from="sip:a:***@h" to="sip:b@h\x0a" peer=127.0.0.9 port=6000 transport=udp user_agent="x\x0ay""#
+        ]
     );
     assert_eq!(human("info", Event::CallAnswered { call_id: b"c" }), [r#"INFO call answered call_id="c""#]);
     assert_eq!(

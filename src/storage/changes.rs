@@ -7,7 +7,7 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 use crate::auth::Credential;
-use crate::location::{AddressOfRecord, StoredRecord};
+use crate::location::{AddressOfRecord, AorRecord, StoredRecord};
 use crate::trunk::TrunkId;
 
 use super::error::{RecordError, WriteError};
@@ -19,8 +19,8 @@ use super::schema::{AccountRecord, AclRecord, CredentialRecord, RouteKeyRecord, 
 /// into a file of its own that sled never syncs; this keeps every page below that.
 pub const MAX_RECORD: usize = 6 * 1024;
 
-/// Largest encoded record of one address of record, in bytes: ten bindings with long URIs.
-pub(super) const MAX_BINDINGS: usize = 32 * 1024;
+/// Largest encoded record of one address of record, in bytes: 32 KiB. The registrar keeps below it.
+pub(super) const MAX_BINDINGS: usize = AorRecord::MOST_STORED_BYTES + 16;
 
 /// What a row wants of the row it replaces; judged by the writer, one change after the other.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::clock::Timestamp;
-use crate::flow::Flow;
+use crate::flow::{ConnectionId, Flow};
 use crate::output::{BranchId, Output};
 
 use super::client_invite::{self, ClientInvite};
@@ -62,7 +62,7 @@ impl Transactions {
     /// Makes room for a request that is still to be composed, for its Via names the branch. `serial` is random. `None`
     /// when there are too many already.
     pub fn open_client(&mut self, kind: Kind, flow: Flow, context: u32, serial: u64) -> Option<BranchId> {
-        if self.clients.len() >= self.limit {
+        if self.is_full(self.clients.len()) {
             return None;
         }
         let reliable = flow.transport.is_reliable();
@@ -72,13 +72,18 @@ impl Transactions {
         };
         let rings_until = Timestamp::default();
         let client = Client { serial, flow, machine, request: Vec::new(), cancel: None, context, rings_until };
-        let index = self.clients.insert(client);
-        Some(BranchId { index: u32::try_from(index).ok()?, serial })
+        let index = u32::try_from(self.clients.insert(client)).ok()?;
+        if flow.connection.is_some() {
+            self.by_stream.insert((flow.connection, index));
+        }
+        Some(BranchId { index, serial })
     }
 
     /// Sends the request of a branch, which `write` composes, and starts its timers.
     pub fn send(&mut self, id: BranchId, now: Timestamp, out: &mut Output, write: impl FnOnce(&mut Vec<u8>)) {
-        let Some(client) = self.client_mut(id) else { return };
+        let Some(client) = self.clients.get_mut(id.index as usize).filter(|client| client.serial == id.serial) else {
+            return;
+        };
         let reliable = client.flow.transport.is_reliable();
         let timers = match client.machine {
             Machine::Invite(_) => ClientInvite::start(reliable).1.start,
@@ -87,7 +92,7 @@ impl Transactions {
         let sent = out.push(client.flow, Some(id), write);
         // ACK and CANCEL are made from an INVITE; anything else is only kept to be repeated.
         if !reliable || matches!(client.machine, Machine::Invite(_)) {
-            client.request.extend_from_slice(sent);
+            Self::keep(&mut self.kept_bytes, &mut client.request, sent.to_vec());
         }
         self.start_timers(Owner::Client(id), timers, now);
     }
@@ -117,7 +122,7 @@ impl Transactions {
 
     /// A response to the branch's request has come; `None` when there is no such branch.
     pub fn client_response(&mut self, id: BranchId, status: u16, now: Timestamp, out: &mut Output) -> Option<Delivery> {
-        let client = self.client_mut(id)?;
+        let client = self.clients.get_mut(id.index as usize).filter(|client| client.serial == id.serial)?;
         let context = client.context;
         let (delivery, timers) = match &mut client.machine {
             Machine::Invite(machine) => {
@@ -133,7 +138,7 @@ impl Transactions {
                 };
                 if machine_is_accepted(&client.machine) {
                     // Nothing is repeated any more; the branch lives on for further 2xx only.
-                    client.request = Vec::new();
+                    Self::keep(&mut self.kept_bytes, &mut client.request, Vec::new());
                 }
                 (delivery, step.start)
             }
@@ -141,7 +146,7 @@ impl Transactions {
                 let step = machine.response(status);
                 let delivered = step.act == client_non_invite::Act::Deliver;
                 if machine.state() == client_non_invite::State::Completed {
-                    client.request = Vec::new();
+                    Self::keep(&mut self.kept_bytes, &mut client.request, Vec::new());
                 }
                 (if delivered { Delivery::Deliver(context) } else { Delivery::Absorbed }, step.start)
             }
@@ -152,10 +157,12 @@ impl Transactions {
 
     /// Sends the ACK for a failure, which `write` composes from the INVITE, and keeps it in the INVITE's place.
     pub fn acknowledge(&mut self, id: BranchId, out: &mut Output, write: impl FnOnce(&[u8], &mut Vec<u8>)) {
-        let Some(client) = self.client_mut(id) else { return };
+        let Some(client) = self.clients.get_mut(id.index as usize).filter(|client| client.serial == id.serial) else {
+            return;
+        };
         let mut ack = Vec::with_capacity(client.request.len());
         write(&client.request, &mut ack);
-        client.request = ack;
+        Self::keep(&mut self.kept_bytes, &mut client.request, ack);
         client.repeat(out, None);
     }
 
@@ -195,8 +202,22 @@ impl Transactions {
     /// Forgets a branch.
     pub fn forget_client(&mut self, id: BranchId) {
         if self.client(id).is_some() {
-            self.clients.remove(id.index as usize);
+            let mut client = self.clients.remove(id.index as usize);
+            Self::keep(&mut self.kept_bytes, &mut client.request, Vec::new());
+            if client.flow.connection.is_some() {
+                self.by_stream.remove(&(client.flow.connection, id.index));
+            }
         }
+    }
+
+    /// The branches that wait for a final response on a stream.
+    pub fn waiting_on(&self, connection: ConnectionId) -> Vec<BranchId> {
+        let of_stream = self.by_stream.range((connection, 0)..=(connection, u32::MAX));
+        let waiting = of_stream.filter_map(|(_, index)| {
+            let client = self.clients.get(*index as usize).filter(|client| client.awaits_final_response())?;
+            Some(BranchId { index: *index, serial: client.serial })
+        });
+        waiting.collect()
     }
 
     /// The response context of a branch.
@@ -278,6 +299,17 @@ fn machine_is_accepted(machine: &Machine) -> bool {
 }
 
 impl Client {
+    const fn awaits_final_response(&self) -> bool {
+        match &self.machine {
+            Machine::Invite(machine) => {
+                matches!(machine.state(), client_invite::State::Calling | client_invite::State::Proceeding)
+            }
+            Machine::NonInvite(machine) => {
+                matches!(machine.state(), client_non_invite::State::Trying | client_non_invite::State::Proceeding)
+            }
+        }
+    }
+
     fn repeat(&self, out: &mut Output, branch: Option<BranchId>) {
         if !self.request.is_empty() {
             out.push(self.flow, branch, |bytes| bytes.extend_from_slice(&self.request));

@@ -19,12 +19,13 @@ pub use server::{Server, ServerId};
 pub use timer::{Step, T1, T1_64, T2, T4, Timer};
 pub use wheel::Wheel;
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 
 use slab::Slab;
 
 use crate::clock::Timestamp;
+use crate::flow::ConnectionId;
 use crate::output::{BranchId, Output};
 
 /// INVITE transactions have machines of their own.
@@ -34,6 +35,15 @@ pub enum Kind {
     Invite,
     /// Everything else
     NonInvite,
+}
+
+/// How much one shard may hold.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Limits {
+    /// Most server and most client transactions.
+    pub transactions: usize,
+    /// Most bytes of messages that are kept to be repeated.
+    pub bytes: usize,
 }
 
 /// Whose timer it is.
@@ -74,22 +84,28 @@ pub struct Transactions {
     servers: Slab<Server>,
     by_key: HashMap<ServerKey, ServerId>,
     clients: Slab<Client>,
+    /// Client transactions by the stream that they went over.
+    by_stream: BTreeSet<(ConnectionId, u32)>,
     wheel: Wheel<Firing>,
     fired: Vec<Firing>,
-    limit: usize,
+    limits: Limits,
+    /// Bytes of messages that are kept to be repeated.
+    kept_bytes: usize,
     next_server: u64,
 }
 
 impl Transactions {
-    /// None yet; `limit` is the highest number of server and of client transactions each.
-    pub fn new(limit: usize, now: Timestamp) -> Self {
+    /// None yet.
+    pub fn new(limits: Limits, now: Timestamp) -> Self {
         Self {
             servers: Slab::new(),
             by_key: HashMap::new(),
             clients: Slab::new(),
+            by_stream: BTreeSet::new(),
             wheel: Wheel::new(now),
             fired: Vec::new(),
-            limit,
+            limits,
+            kept_bytes: 0,
             next_server: 0,
         }
     }
@@ -97,6 +113,22 @@ impl Transactions {
     /// Live server and client transactions.
     pub fn counts(&self) -> (usize, usize) {
         (self.servers.len(), self.clients.len())
+    }
+
+    /// Bytes of messages that are kept to be repeated.
+    pub const fn kept_bytes(&self) -> usize {
+        self.kept_bytes
+    }
+
+    /// Whether another transaction would be too many.
+    fn is_full(&self, present: usize) -> bool {
+        present >= self.limits.transactions || self.kept_bytes >= self.limits.bytes
+    }
+
+    /// Puts `new` in the place of what a transaction keeps.
+    fn keep(kept_bytes: &mut usize, slot: &mut Vec<u8>, new: Vec<u8>) {
+        *kept_bytes = kept_bytes.saturating_sub(slot.len()).saturating_add(new.len());
+        *slot = new;
     }
 
     /// How many timers run.

@@ -51,7 +51,7 @@ impl Transactions {
 
     /// Opens a transaction for a request whose responses go `way`; `None` when there are too many already.
     pub fn open_server(&mut self, key: ServerKey, kind: Kind, way: ReplyWay) -> Option<ServerId> {
-        if self.servers.len() >= self.limit {
+        if self.is_full(self.servers.len()) {
             return None;
         }
         self.next_server += 1;
@@ -94,19 +94,18 @@ impl Transactions {
         out: &mut Output,
         write: impl FnOnce(&mut Vec<u8>),
     ) -> bool {
-        let Some(server) = self.server_mut(id) else { return false };
+        let Some(server) = self.servers.get_mut(id.index as usize).filter(|server| server.serial == id.serial) else {
+            return false;
+        };
         let (timers, repeats) = match &mut server.machine {
             Machine::Invite(machine) => (machine.respond(status), !(200..300).contains(&status)),
             Machine::NonInvite(machine) => (machine.respond(status), true),
         };
         let Some(timers) = timers else { return false };
         let sent = out.push_reply(server.way, write);
-        server.last_response.clear();
-        if repeats && !server.way.flow.transport.is_reliable() {
-            server.last_response.extend_from_slice(sent);
-        } else {
-            server.last_response.shrink_to_fit();
-        }
+        let repeats = repeats && !server.way.flow.transport.is_reliable();
+        let kept = if repeats { sent.to_vec() } else { Vec::new() };
+        Self::keep(&mut self.kept_bytes, &mut server.last_response, kept);
         self.start_timers(Owner::Server(id), timers, now);
         true
     }
@@ -135,7 +134,8 @@ impl Transactions {
     /// Forgets a transaction without a word (RFC 4320 §4.2: a non-INVITE that nobody answered).
     pub fn forget_server(&mut self, id: ServerId) {
         if self.server(id).is_some() {
-            let server = self.servers.remove(id.index as usize);
+            let mut server = self.servers.remove(id.index as usize);
+            Self::keep(&mut self.kept_bytes, &mut server.last_response, Vec::new());
             self.by_key.remove(&server.key);
         }
     }

@@ -138,10 +138,15 @@ impl Interfaces {
         let fits = |listener: &SocketAddr| listener.ip().to_canonical().is_ipv4() == is_v4;
         let candidates =
             || self.listeners.iter().filter(|(kind, listener)| *kind == transport && fits(listener)).map(|(_, l)| l);
-        if let Some(same) = candidates().find(|listener| listener.ip() == near.ip()) {
+        // The listener that the message came in by, else another on its address, else any.
+        let own = |listener: &&SocketAddr| {
+            listener.port() == near.port() && (listener.ip() == near.ip() || listener.ip().is_unspecified())
+        };
+        let same = candidates().find(|listener| listener.ip() == near.ip() && listener.port() == near.port());
+        if let Some(same) = same.or_else(|| candidates().find(|listener| listener.ip() == near.ip())) {
             return Some(*same);
         }
-        let listener = candidates().next()?;
+        let listener = candidates().find(own).or_else(|| candidates().next())?;
         if !listener.ip().is_unspecified() {
             return Some(*listener);
         }

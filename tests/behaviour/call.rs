@@ -2,7 +2,7 @@
 
 use sipward::flow::ConnectionId;
 
-use crate::support::call::{Call, invite, only, statuses};
+use crate::support::call::{Call, invite, only, shown, statuses};
 use crate::support::phone::{Phone, header, headers, status};
 use crate::support::{Setup, World};
 
@@ -133,7 +133,7 @@ fn many_calls_at_once_do_not_mix_and_nothing_is_left_of_them() {
 fn beyond_the_limit_of_transactions_a_call_is_503_and_nothing_is_kept() {
     let mut world = World::ordinary();
     let mut limited = crate::support::shared(&Setup::default(), world.now);
-    limited.max_transactions = 2;
+    limited.transactions.transactions = 2;
     world.shared = std::sync::Arc::new(limited);
     world.engine = sipward::engine::Engine::new(world.shared.clone(), 0, [1; 32], world.now);
     let mut alice = Phone::new("alice", "127.0.0.1:6001");
@@ -147,4 +147,71 @@ fn beyond_the_limit_of_transactions_a_call_is_503_and_nothing_is_kept() {
     assert_eq!((statuses(&sent), header(&sent[0].text, "Retry-After")), (vec![503], Some("5")));
     assert_eq!(world.outcome(), sipward::event::Outcome::Overloaded);
     world.assert_all_over();
+}
+
+/// Messages that are kept to be repeated cost memory by their size, so they are counted by it.
+#[test]
+fn beyond_the_bytes_that_may_be_kept_a_call_is_503() {
+    let mut world = World::ordinary();
+    let mut limited = crate::support::shared(&Setup::default(), world.now);
+    limited.transactions.bytes = 60_000;
+    world.shared = std::sync::Arc::new(limited);
+    world.engine = sipward::engine::Engine::new(world.shared.clone(), 0, [1; 32], world.now);
+    let mut alice = Phone::new("alice", "127.0.0.1:6001");
+    let mut bob = Phone::new("bob", "127.0.0.1:6002");
+    bob.register(&mut world);
+    let large = format!("X-Padding: {}\r\n", "x".repeat(25_000));
+    let mut codes = Vec::new();
+    for _ in 0..5 {
+        let request = alice.invite_with("bob", &large);
+        let (_, sent) = alice.authenticate(&mut world, &request);
+        codes.push(statuses(&sent)[0]);
+    }
+    assert_eq!(codes, [100, 100, 100, 503, 503]);
+    world.assert_all_over();
+    let request = alice.invite_with("bob", &large);
+    let (_, sent) = alice.authenticate(&mut world, &request);
+    assert_eq!(statuses(&sent)[0], 100, "what has ended is given back");
+    world.assert_all_over();
+}
+
+/// RFC 3261 §17.1.4: nobody waits for an answer on a stream that is gone.
+#[test]
+fn a_call_that_rings_on_a_stream_ends_with_the_stream() {
+    for rings in [false, true] {
+        let mut world = World::ordinary();
+        let mut alice = Phone::new("alice", "127.0.0.1:6001");
+        let mut bob = Phone::new("bob", "127.0.0.1:6002").over_tcp(5);
+        bob.register(&mut world);
+        let (_, forwarded) = invite(&mut world, &mut alice, "bob");
+        if rings {
+            bob.send(&mut world, &bob.respond(&forwarded[0].text, 180, "b", ""));
+        }
+        assert_eq!(shown(&world.close(5)), ["500 6001"], "rings: {rings}");
+        world.assert_all_over();
+    }
+}
+
+#[test]
+fn what_was_answered_does_not_mind_that_its_stream_closes() {
+    let mut world = World::ordinary();
+    let mut alice = Phone::new("alice", "127.0.0.1:6001");
+    let mut bob = Phone::new("bob", "127.0.0.1:6002").over_tcp(5);
+    bob.register(&mut world);
+    let (_, forwarded) = invite(&mut world, &mut alice, "bob");
+    bob.send(&mut world, &bob.respond(&forwarded[0].text, 486, "b", ""));
+    assert!(world.close(5).is_empty());
+    world.assert_all_over();
+}
+
+#[test]
+fn a_contact_that_asks_for_tls_is_skipped_with_a_warning_and_the_others_ring() {
+    let mut world = World::ordinary();
+    let mut alice = Phone::new("alice", "127.0.0.1:6001");
+    let mut bob = Phone::new("bob", "127.0.0.1:6002");
+    let request = bob.register_with("Contact: <sips:bob@127.0.0.1:6002>, <sip:bob@127.0.0.1:6003>\r\n");
+    bob.authenticate(&mut world, &request);
+    let (_, forwarded) = invite(&mut world, &mut alice, "bob");
+    assert_eq!(only(forwarded).flow.peer, crate::support::address("127.0.0.1:6003"));
+    assert!(world.heard.log.contains(&"target skipped".to_owned()));
 }

@@ -8,7 +8,7 @@ use sipward::proxy;
 
 use crate::support::call::{Call, S, only, requests, shown, statuses, uri_of};
 use crate::support::phone::{Phone, header, headers, status};
-use crate::support::{Setup, World, address};
+use crate::support::{Setup, World, address, shared};
 
 fn up(setup: &Setup) -> (World, Call) {
     let mut world = World::new(setup);
@@ -16,14 +16,13 @@ fn up(setup: &Setup) -> (World, Call) {
     (world, call)
 }
 
-/// The server starts anew: same keys, same bindings, nothing else.
+/// The server starts anew: same keys, same trunk, nothing else.
 fn restart(world: &mut World) {
-    let mut fresh = World::new(&Setup::default());
-    fresh.now = world.now + S(1);
-    fresh.shared.directory.store(world.shared.directory.load_full());
-    world.engine = Engine::new(fresh.shared.clone(), 0, [8; 32], fresh.now);
-    world.shared = fresh.shared.clone();
-    world.now = fresh.now;
+    world.now = world.now + S(1);
+    let fresh = Arc::new(shared(&Setup::default(), world.now));
+    fresh.directory.store(world.shared.directory.load_full());
+    world.engine = Engine::new(fresh.clone(), 0, [8; 32], world.now);
+    world.shared = fresh;
 }
 
 #[test]
@@ -218,6 +217,65 @@ fn a_spoilt_token_lets_nothing_pass() {
     }
     call.hang_up(&mut world);
     world.assert_all_over();
+}
+
+/// What a call leaves behind is no way out for whoever has seen its token: that was once an open relay.
+#[test]
+fn once_a_call_is_over_its_token_leads_nowhere() {
+    let (mut world, mut call) = up(&Setup::default());
+    let invite = call.caller_request("INVITE", "", "").replacen(&call.callee.contact(), "sip:+1900@127.0.0.1:7777", 1);
+    let from_a_stranger = |world: &mut World, name: &str| {
+        let text = invite.replace("z9hG4bK", &format!("z9hG4bK{name}"));
+        shown(&world.datagram(address("127.0.0.1:6666"), &text))
+    };
+    assert_eq!(from_a_stranger(&mut world, "up"), ["403 6666"]);
+    call.hang_up(&mut world);
+    assert_eq!(from_a_stranger(&mut world, "ending"), ["403 6666"]);
+    world.pass(S(60));
+    assert_eq!(from_a_stranger(&mut world, "over"), ["481 6666"]);
+    assert_eq!(world.outcome(), Outcome::UnknownDialog);
+    world.assert_all_over();
+}
+
+#[test]
+fn the_token_of_a_call_that_was_declined_leads_nowhere() {
+    let (mut world, call) = up(&Setup::default());
+    let (mut alice, bob) = (call.caller, call.callee);
+    let invite = alice.invite_with("bob", "");
+    let (_, sent) = alice.authenticate(&mut world, &invite);
+    bob.send(&mut world, &bob.respond(&sent[1].text, 486, "busy", ""));
+    let route = header(&sent[1].text, "Record-Route").unwrap().to_owned();
+    let from = header(&sent[1].text, "From").unwrap().to_owned();
+    let call_id = header(&sent[1].text, "Call-ID").unwrap().to_owned();
+    let mut mallory = bob.clone();
+    let text =
+        mallory.request("INVITE", "sip:+1900@127.0.0.1:7777", &from, &call_id, &format!("Route: {route}\r\n"), "");
+    assert_eq!(shown(&mallory.send(&mut world, &text)), ["481 6002"]);
+}
+
+/// A dialog that is not remembered could be led anywhere, so there is none.
+#[test]
+fn with_too_many_dialogs_no_new_one_begins() {
+    let (mut world, call) = up(&Setup::default());
+    let full = Arc::new(sipward::dialog::Dialogs::new(0, [3; 16]));
+    let mut limited = shared(&Setup::default(), world.now);
+    limited.proxy = Arc::new(proxy::Shared {
+        settings: limited.proxy.settings.clone(),
+        interfaces: limited.interfaces.clone(),
+        dialogs: full.clone(),
+        route_keys: limited.proxy.route_keys.clone(),
+        loop_secret: [4; 16],
+    });
+    limited.dialogs = full;
+    limited.location = world.shared.location.clone();
+    let limited = Arc::new(limited);
+    world.engine = Engine::new(limited.clone(), 0, [8; 32], world.now);
+    world.shared = limited;
+    let mut alice = call.caller;
+    let invite = alice.invite_with("bob", "");
+    let (_, sent) = alice.authenticate(&mut world, &invite);
+    assert_eq!(shown(&sent), ["503 6001"]);
+    assert!(world.engine.load().server_transactions == 0, "nothing is left behind");
 }
 
 #[test]

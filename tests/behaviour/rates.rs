@@ -63,6 +63,197 @@ fn traffic_with_a_nonce_of_ours_is_not_counted() {
     }
 }
 
+/// A nonce is free for everybody to fetch and proves nothing once its time has passed.
+#[test]
+fn an_old_nonce_of_ours_is_counted_like_none() {
+    let mut world = limited(1);
+    let mut alice = Phone::new("alice", "127.0.0.1:6001");
+    let old = world.nonce(1);
+    world.pass(Duration::from_secs(301));
+    world.datagram(address("127.0.0.1:6666"), &ping("sip:127.0.0.1", 70, 1));
+    for (nonce, heard) in [(old, 0), (world.nonce(2), 1)] {
+        let plain = alice.register_with("Contact: <sip:alice@127.0.0.1:6001>\r\n");
+        let answer = alice.answer_with("Authorization", &plain, &nonce, "MD5", 1);
+        let text = alice.with_answer(&plain, &answer);
+        assert_eq!(alice.send(&mut world, &text).len(), heard);
+    }
+    assert_eq!(world.outcome(), Outcome::RegisterAccepted);
+}
+
+/// A fresh nonce is no licence to guess; but whoever has the password gets in, whatever others send from his address.
+#[test]
+fn a_wrong_answer_costs_its_source_and_a_right_one_is_never_dropped() {
+    let mut world = limited(3);
+    let mut alice = Phone::new("alice", "127.0.0.1:6001");
+    let nonce = world.nonce(1);
+    let mut guess = |world: &mut World, user: &'static str, password: &'static str, nc: u32| {
+        alice.user = user;
+        alice.password = password;
+        let plain = alice.register_with("Contact: <sip:alice@127.0.0.1:6001>\r\n");
+        let answer = alice.answer_with("Authorization", &plain, &nonce, "MD5", nc);
+        let text = alice.with_answer(&plain, &answer);
+        alice.send(world, &text).iter().map(|sent| status(&sent.text)).collect::<Vec<_>>()
+    };
+    for (nc, user) in (1..).zip(["alice", "nobody", "bob"]) {
+        assert_eq!(guess(&mut world, user, "wrong", nc), [401], "{user}");
+    }
+    for user in ["alice", "nobody"] {
+        assert!(guess(&mut world, user, "wrong", 4).is_empty(), "{user}");
+        assert_eq!(world.outcome(), Outcome::RateLimited);
+    }
+    assert_eq!(guess(&mut world, "alice", "alice-secret", 5), [200]);
+}
+
+/// Guesses at names from one address, each with a fresh nonce.
+struct Guesser {
+    world: World,
+    phone: Phone,
+    sent: u32,
+}
+
+impl Guesser {
+    fn new(setup: &Setup) -> Self {
+        Self { world: World::new(setup), phone: Phone::new("alice", "127.0.0.1:6001"), sent: 0 }
+    }
+
+    /// Tries a password and returns the answer without its nonce.
+    fn guess(&mut self, user: &'static str, password: &'static str) -> String {
+        self.sent += 1;
+        self.phone.user = user;
+        self.phone.password = password;
+        let nonce = self.world.nonce(u64::from(self.sent));
+        let plain = self.phone.register_with(&format!("Contact: <{}>;expires=600\r\n", self.phone.contact()));
+        let answer = self.phone.answer_with("Authorization", &plain, &nonce, "MD5", 1);
+        let text = self.phone.with_answer(&plain, &answer);
+        let sent = self.phone.send(&mut self.world, &text);
+        assert_eq!(sent.len(), 1, "{sent:?}");
+        let text = sent[0].text.clone();
+        match text.split_once("nonce=\"") {
+            Some((before, rest)) => format!("{before}{}", rest.split_once('"').unwrap().1),
+            None => text,
+        }
+    }
+}
+
+#[test]
+fn after_too_many_wrong_answers_for_a_name_its_answers_are_not_looked_at() {
+    let mut guesser = Guesser::new(&Setup { failures_per_minute: 5, ..Setup::default() });
+    for _ in 0..5 {
+        assert_eq!(status(&guesser.guess("alice", "wrong")), 401);
+        assert_eq!(guesser.world.outcome(), Outcome::WrongPassword);
+    }
+    for password in ["wrong", "alice-secret"] {
+        assert_eq!(status(&guesser.guess("alice", password)), 401);
+        assert_eq!(guesser.world.outcome(), Outcome::GuessingThrottled);
+    }
+    assert!(guesser.world.bindings("alice").is_empty());
+    assert_eq!(status(&guesser.guess("bob", "bob-secret")), 200, "another name");
+    guesser.phone.address = address("127.0.0.2:6001");
+    assert_eq!(status(&guesser.guess("alice", "alice-secret")), 200, "another source");
+    guesser.phone.address = address("127.0.0.1:6002");
+    assert_eq!(status(&guesser.guess("alice", "alice-secret")), 401, "another port of the same source");
+    guesser.world.pass(Duration::from_secs(12));
+    assert_eq!(status(&guesser.guess("alice", "alice-secret")), 200, "one answer in twelve seconds is looked at");
+    for _ in 0..20 {
+        assert_eq!(status(&guesser.guess("carol", "carol-secret")), 200, "right answers cost nothing");
+    }
+}
+
+/// Nothing on the wire tells a name that exists from one that does not, nor a right password from a wrong one, once the
+/// limit is reached and before.
+#[test]
+fn the_limit_is_the_same_for_every_name_and_shows_in_no_byte() {
+    let log = |user: &'static str, password: &'static str, setup: &Setup| {
+        let mut guesser = Guesser::new(setup);
+        let texts: Vec<String> = (0..5).map(|_| guesser.guess(user, password)).collect();
+        (texts.join("").replace(user, "NAME"), guesser.world.heard.outcomes)
+    };
+    let setup = Setup { failures_per_minute: 3, ..Setup::default() };
+    let expected = log("alice", "wrong", &setup).0;
+    let bare = |text: &str| text.lines().filter(|line| !line.starts_with("To:")).collect::<Vec<_>>().join("\n");
+    for (user, password) in [("nobody", "wrong"), ("disabled", "disabled-secret"), ("bob", "wrong")] {
+        let (text, outcomes) = log(user, password, &setup);
+        assert_eq!(bare(&text), bare(&expected), "{user}");
+        assert_eq!(&outcomes[3..], [Outcome::GuessingThrottled; 2], "{user}");
+    }
+    // The right password from where it opens nothing counts as a guess, or the quick answer to a throttled one would tell.
+    for acl in [vec![("127.0.9.0/24", Rule::Allow)], vec![("127.0.0.1/32", Rule::Deny)]] {
+        let setup = Setup { acl, ..setup.clone() };
+        for (user, password) in [("alice", "alice-secret"), ("alice", "wrong"), ("nobody", "wrong")] {
+            let (text, _) = log(user, password, &setup);
+            assert_eq!(bare(&text), bare(&expected), "{user} {password}");
+            let mut guesser = Guesser::new(&setup);
+            (0..3).for_each(|_| drop(guesser.guess(user, password)));
+            let name = user.as_bytes();
+            let source = guesser.phone.address.ip();
+            assert!(guesser.world.shared.failures.is_past_limit(source, name, guesser.world.now), "{user} {password}");
+        }
+    }
+}
+
+/// Whoever forges the address of a registered phone cannot throw it out.
+#[test]
+fn a_source_with_a_live_binding_of_the_name_is_always_looked_at() {
+    let mut guesser = Guesser::new(&Setup { failures_per_minute: 2, ..Setup::default() });
+    assert_eq!(status(&guesser.guess("alice", "alice-secret")), 200);
+    for _ in 0..10 {
+        guesser.guess("alice", "wrong");
+        assert_eq!(guesser.world.outcome(), Outcome::WrongPassword);
+    }
+    assert_eq!(status(&guesser.guess("alice", "alice-secret")), 200);
+    guesser.phone.address = address("127.0.0.2:6001");
+    (0..2).for_each(|_| drop(guesser.guess("alice", "wrong")));
+    assert_eq!(status(&guesser.guess("alice", "alice-secret")), 401, "the binding is of another source");
+    guesser.world.pass(Duration::from_secs(601));
+    guesser.phone.address = address("127.0.0.1:6001");
+    (0..2).for_each(|_| drop(guesser.guess("alice", "wrong")));
+    assert_eq!(status(&guesser.guess("alice", "alice-secret")), 401, "the binding has ended");
+}
+
+/// After a restart every phone's nonce is foreign, after a pause it is old: neither is a guess.
+#[test]
+fn a_right_answer_to_an_old_nonce_is_no_failure() {
+    let mut guesser = Guesser::new(&Setup { failures_per_minute: 2, ..Setup::default() });
+    let elsewhere = World::new(&Setup { other_keys: true, ..Setup::default() }).nonce(1);
+    let old = guesser.world.nonce(1);
+    guesser.world.pass(Duration::from_secs(301));
+    for nonce in [&old, &elsewhere, &old, &elsewhere, &old] {
+        let plain = guesser.phone.register_with("");
+        let answer = guesser.phone.answer_with("Authorization", &plain, nonce, "MD5", 1);
+        let text = guesser.phone.with_answer(&plain, &answer);
+        assert!(guesser.phone.send(&mut guesser.world, &text)[0].text.contains("stale=true"));
+    }
+    assert_eq!(status(&guesser.guess("alice", "alice-secret")), 200);
+}
+
+/// Clients that have a new nonce may send the answer to the old one along, in either order. A third answer is not looked at:
+/// a request is no list of passwords to try.
+#[test]
+fn two_answers_for_our_realm_are_looked_at_and_each_is_a_guess() {
+    let mut world = World::new(&Setup { failures_per_minute: 2, ..Setup::default() });
+    let mut alice = Phone::new("alice", "127.0.0.1:6001");
+    let mut wrong = Phone::new("nobody", "127.0.0.1:6001");
+    wrong.password = "wrong";
+    let mut send = |world: &mut World, order: &[bool], salt: u64| {
+        let plain = alice.register_with("");
+        let nonce = world.nonce(salt);
+        let answer = |right: &bool| {
+            let phone = if *right { &alice } else { &wrong };
+            phone.answer_with("Authorization", &plain, &nonce, "MD5", 1)
+        };
+        let answers: String = order.iter().map(answer).collect();
+        let text = alice.with_answer(&plain, &answers);
+        let sent = alice.send(world, &text);
+        status(&sent[0].text)
+    };
+    let throttled = |world: &World| world.shared.failures.is_past_limit([127, 0, 0, 1].into(), b"nobody", world.now);
+    assert_eq!(send(&mut world, &[false, true], 1), 200);
+    assert_eq!(send(&mut world, &[true, false], 2), 200, "the second is looked at as well");
+    assert!(throttled(&world), "each was a guess, though another answer was right");
+    assert_eq!(send(&mut world, &[false, false, true], 3), 401);
+    assert_eq!(send(&mut world, &[true, true], 4), 200);
+}
+
 #[test]
 fn a_call_goes_on_under_its_route_token_whatever_the_rate() {
     let mut world = limited(2);
@@ -252,6 +443,13 @@ fn a_response_is_never_answered() {
 pub(crate) const SCENARIOS: &[fn()] = &[
     a_source_beyond_its_rate_hears_nothing_and_no_other_source_suffers,
     traffic_with_a_nonce_of_ours_is_not_counted,
+    an_old_nonce_of_ours_is_counted_like_none,
+    a_wrong_answer_costs_its_source_and_a_right_one_is_never_dropped,
+    after_too_many_wrong_answers_for_a_name_its_answers_are_not_looked_at,
+    the_limit_is_the_same_for_every_name_and_shows_in_no_byte,
+    a_source_with_a_live_binding_of_the_name_is_always_looked_at,
+    a_right_answer_to_an_old_nonce_is_no_failure,
+    two_answers_for_our_realm_are_looked_at_and_each_is_a_guess,
     a_call_goes_on_under_its_route_token_whatever_the_rate,
     an_options_ping_is_answered_without_state_also_at_its_last_hop,
     options_to_a_user_or_to_another_host_is_no_ping,

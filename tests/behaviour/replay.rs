@@ -134,6 +134,38 @@ fn a_retransmitted_register_gets_the_answer_that_it_missed() {
     assert!(world.bindings("alice").is_empty());
 }
 
+/// All phones of one user at once, as after a power cut: each that missed its answer gets it, and not a challenge.
+#[test]
+fn each_of_many_phones_of_one_user_gets_the_answer_that_it_missed() {
+    let mut world = World::ordinary();
+    let mut phones: Vec<Phone> = (1..=10).map(|host| Phone::new("alice", &format!("127.0.0.{host}:6001"))).collect();
+    let mut salt = 0;
+    let mut round = |world: &mut World, extra: fn(&Phone) -> String| {
+        let mut texts = Vec::new();
+        for phone in &mut phones {
+            salt += 1;
+            let plain = phone.register_with(&extra(phone));
+            let answer = phone.answer_with("Authorization", &plain, &world.nonce(salt), "MD5", 1);
+            let text = phone.with_answer(&plain, &answer);
+            is_registered(&phone.send(world, &text));
+            texts.push(text);
+        }
+        for (phone, text) in phones.iter_mut().zip(&texts) {
+            is_registered(&phone.send(world, text));
+            assert_eq!(world.outcome(), Outcome::Retransmission);
+        }
+        world.pass(Duration::from_secs(32));
+        for (phone, text) in phones.iter_mut().zip(&texts) {
+            is_stale_challenge(&phone.send(world, text));
+        }
+    };
+    round(&mut world, |phone| format!("Contact: <{}>;expires=600\r\n", phone.contact()));
+    round(&mut world, |phone| format!("Contact: <{}>;expires=600\r\n", phone.contact()));
+    round(&mut world, |_| String::new());
+    round(&mut world, |phone| format!("Contact: <{}>;expires=0\r\n", phone.contact()));
+    assert!(world.bindings("alice").is_empty());
+}
+
 #[test]
 fn a_retransmitted_register_that_was_refused_is_refused_again() {
     let mut world = World::ordinary();
@@ -417,6 +449,7 @@ pub(crate) const SCENARIOS: &[fn()] = &[
     a_replayed_invite_reaches_nobody,
     a_captured_answer_opens_no_other_request,
     a_retransmitted_register_gets_the_answer_that_it_missed,
+    each_of_many_phones_of_one_user_gets_the_answer_that_it_missed,
     a_retransmitted_register_that_was_refused_is_refused_again,
     a_retransmitted_invite_gets_the_last_response,
     nonce_counts_may_jump_and_come_out_of_order_but_not_twice,

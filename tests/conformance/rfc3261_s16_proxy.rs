@@ -235,18 +235,27 @@ fn s16_4_a_route_that_is_ours_is_taken_away_and_one_that_is_not_is_403() {
 }
 
 #[test]
-fn s16_4_behind_our_own_route_a_foreign_one_passes_only_with_a_token() {
-    let (mut world, alice, bob) = registered();
-    let mut call = Call::set_up(&mut world, alice, bob);
-    let info = call.caller_request("INFO", "", "");
-    let more = info.replacen("Max-Forwards", "Route: <sip:127.0.0.1:7000;lr>, <sip:x.invalid;lr>\r\nMax-Forwards", 1);
-    let sent = only(call.caller.send(&mut world, &more));
+fn s16_4_behind_our_own_route_one_passes_that_the_dialog_has_recorded_and_no_other() {
+    let (mut world, mut alice, bob) = registered();
+    let invite = alice.invite_with("bob", "");
+    let (invite, sent) = alice.authenticate(&mut world, &invite);
+    let recorded = format!("Contact: <{}>\r\nRecord-Route: <sip:127.0.0.1:7000;lr>\r\n", bob.contact());
+    let answer = only(bob.send(&mut world, &bob.respond(&sent[1].text, 200, "b", &recorded)));
+    let ours = headers(&answer.text, "Record-Route")[0].to_owned();
+    let (to, call_id) = (header(&answer.text, "To").unwrap(), header(&invite, "Call-ID").unwrap());
+    let mut info = |next: &str| {
+        let route = format!("Route: {ours}, {next}\r\n");
+        alice.request("INFO", &bob.contact(), to, call_id, &route, "")
+    };
+    let sent = only(world.datagram(address("127.0.0.1:6001"), &info("<sip:127.0.0.1:7000;lr>, <sip:x.invalid;lr>")));
     assert_eq!(sent.flow.peer, address("127.0.0.1:7000"));
     assert_eq!(headers(&sent.text, "Route"), ["<sip:127.0.0.1:7000;lr>, <sip:x.invalid;lr>"]);
-    assert_eq!(uri_of(&sent.text), call.callee.contact());
-    call.callee.send(&mut world, &call.callee.respond(&sent.text, 200, "x", ""));
-    call.hang_up(&mut world);
-    world.assert_all_over();
+    assert_eq!(uri_of(&sent.text), bob.contact());
+    for foreign in ["<sip:127.0.0.1:7001;lr>", "<sip:127.0.0.2:7000;lr>", "<sip:x.invalid;lr>"] {
+        let refused = world.datagram(address("127.0.0.1:6001"), &info(foreign));
+        assert_eq!(shown(&refused), ["403 6001"], "{foreign}");
+        assert_eq!(world.outcome(), Outcome::ForeignRoute);
+    }
 }
 
 #[test]
@@ -406,4 +415,15 @@ fn s16_9_a_phone_whose_stream_is_gone_gives_500() {
     assert_eq!(statuses(&world.fail_to_send(forwarded.branch.unwrap())), [500]);
     world.pass(MS(1));
     world.assert_all_over();
+}
+
+/// RFC 3325 §5: nobody outside says who somebody is.
+#[test]
+fn s16_6_identities_that_a_phone_asserts_stay_here_under_every_spelling() {
+    let (mut world, mut alice, _) = registered();
+    let claims = "P-Asserted-Identity: <sip:ceo@127.0.0.1>\r\np-asserted-identity : <tel:+1>\r\nP-ASSERTED-IDENTITY:\r\n <sip:x@y>\r\nP-Preferred-Identity: <sip:alice@127.0.0.1>\r\n";
+    let invite = alice.invite_with("bob", claims);
+    let (_, sent) = alice.authenticate(&mut world, &invite);
+    let forwarded = sent[1].text.to_ascii_lowercase();
+    assert!(!forwarded.contains("asserted") && !forwarded.contains("ceo"), "{forwarded}");
 }

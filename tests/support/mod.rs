@@ -23,10 +23,11 @@ use sipward::dialog::Dialogs;
 use sipward::engine::{Disposition, Engine, Output, Secrets, Shared};
 use sipward::event::{Event, Observer, Outcome};
 use sipward::flow::{ConnectionId, Flow, LocalRoutes, OpenStreams, Transport};
-use sipward::limits::SourceRates;
+use sipward::limits::{FailureTable, SourceRates};
 use sipward::location::{Binding, Location, NoBindingStore};
 use sipward::proxy;
 use sipward::registrar;
+use sipward::transaction::Limits;
 use sipward::trunk::{Account, AuthPolicy, Directory, Interfaces, Trunk, TrunkId};
 use uuid::Uuid;
 
@@ -86,6 +87,7 @@ impl Observer for Heard {
                 self.log.push(format!("unregistered {} {}", aor.user, gone.label()))
             }
             Event::CallStarted { .. } => self.log.push("call started".into()),
+            Event::TargetSkipped { .. } => self.log.push("target skipped".into()),
             Event::CallAnswered { .. } => self.log.push("call answered".into()),
             Event::CallEnded { status, .. } => self.log.push(format!("call ended {status}")),
             Event::SecondReaderRefused => self.log.push("rsip refused".into()),
@@ -122,6 +124,7 @@ pub struct Setup {
     pub registrar: registrar::Settings,
     pub proxy: proxy::Settings,
     pub per_source_per_s: u32,
+    pub failures_per_minute: u32,
     /// The server has other keys than the server of an ordinary world: no nonce and no route token of there counts here.
     pub other_keys: bool,
     /// Every nonce of the last ten days and every nonce-count is taken for fresh, so that what was captured can be played
@@ -144,6 +147,7 @@ impl Default for Setup {
             registrar: registrar::Settings::default(),
             proxy: proxy::Settings::default(),
             per_source_per_s: 0,
+            failures_per_minute: 0,
             other_keys: false,
             forgets_replays: false,
             users: vec![
@@ -252,6 +256,7 @@ impl World {
         }
         self.now = until;
         self.shared.location.sweep(self.now, usize::MAX, |_, _| ());
+        self.shared.dialogs.sweep(self.now);
         self.sent.drain(before..).collect()
     }
 
@@ -265,10 +270,22 @@ impl World {
     }
 
     /// The stream has closed.
-    pub fn close(&mut self, connection: u64) {
+    pub fn close(&mut self, connection: u64) -> Vec<Sent> {
+        self.hear_of_closing(ConnectionId::new(0, connection))
+    }
+
+    /// The engine hears that a stream has closed, be it its own or another shard's.
+    pub fn hear_of_closing(&mut self, connection: ConnectionId) -> Vec<Sent> {
+        let before = self.sent.len();
         self.output.clear();
-        let connection = ConnectionId::new(0, connection);
         self.engine.connection_closed(connection, self.now, &mut self.heard, &mut self.output);
+        self.collect();
+        self.sent.drain(before..).collect()
+    }
+
+    /// Everything sent that no other call has returned.
+    pub fn take_sent(&mut self) -> Vec<Sent> {
+        std::mem::take(&mut self.sent)
     }
 
     fn collect(&mut self) {
@@ -296,6 +313,7 @@ impl World {
             q: 1000,
             credential: None,
             user_agent: "".into(),
+            answered: Default::default(),
         };
         self.shared.location.update(TRUNK, user, |record| {
             record.bindings.push(binding);
@@ -347,11 +365,13 @@ pub fn shared(setup: &Setup, now: Timestamp) -> Shared {
         false => Arc::new(MemoryReplayWindows::new(100_000, Duration::from_secs(300))),
     };
     Shared {
+        started: now,
         directory: ArcSwap::from_pointee(directory(setup)),
         credentials: Arc::new(credentials),
         nonces: NonceKeys::new(nonce_key, Duration::from_secs(if setup.forgets_replays { 864_000 } else { 300 }), now),
         replay,
         rates: Arc::new(SourceRates::new(setup.per_source_per_s, Vec::new(), [6; 16])),
+        failures: Arc::new(FailureTable::new(setup.failures_per_minute, Vec::new(), [8; 16])),
         location: Arc::new(Location::new(Arc::new(NoBindingStore))),
         interfaces: interfaces.clone(),
         streams: OpenStreams::default(),
@@ -364,7 +384,7 @@ pub fn shared(setup: &Setup, now: Timestamp) -> Shared {
             route_keys,
             loop_secret: [4; 16],
         }),
-        max_transactions: 100_000,
+        transactions: Limits { transactions: 100_000, bytes: 64 << 20 },
         secrets: Secrets { transactions: [1; 16], tags: [2; 16] },
     }
 }

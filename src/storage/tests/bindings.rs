@@ -6,7 +6,7 @@ use std::sync::mpsc::channel;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use crate::location::{AddressOfRecord, BindingStore, StoredBinding, StoredRecord};
+use crate::location::{AddressOfRecord, AorRecord, Binding, BindingStore, StoredBinding, StoredRecord};
 
 const WAIT: Duration = Duration::from_secs(20);
 
@@ -242,6 +242,29 @@ fn bindings_that_cannot_be_read_are_dropped_and_the_rest_is_restored() {
     let second = journal(&folder);
     assert_eq!(restored(&second, 0).len(), 1);
     assert_eq!(second.counts().unreadable.load(Ordering::Relaxed), 2);
+}
+
+/// The registrar counts on it.
+#[test]
+fn a_binding_takes_no_more_room_than_it_says() {
+    let large = |length: usize| StoredBinding {
+        contact: vec![b'x'; length],
+        tcp: true,
+        local: "[ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff]:65535".parse().unwrap(),
+        peer: "[ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff]:65535".parse().unwrap(),
+        call_id: vec![b'x'; length],
+        cseq: u32::MAX,
+        expires_at_s: u64::MAX / 1_000_000,
+        q: u16::MAX,
+        credential: Some(uuid::Uuid::max()),
+        user_agent: "x".repeat(length),
+    };
+    for (length, count) in [(0, 340), (130, 60), (8_000, 1)] {
+        let record: StoredRecord = (0..count).map(|_| large(length)).collect();
+        let bytes: usize = record.iter().map(|stored| Binding::from(stored.clone()).stored_bytes()).sum();
+        let encoded = crate::storage::record::encode(&record).unwrap().len();
+        assert!(encoded <= bytes + 16 && bytes <= AorRecord::MOST_STORED_BYTES, "{encoded} {bytes}");
+    }
 }
 
 #[test]

@@ -214,6 +214,8 @@ fn two_thousand_registrations_and_two_thousand_calls_come_to_the_right_end() {
     assert!(ends.get(&408).is_none_or(|&lost| lost < 10), "{ends:?}");
     assert!(sides.iter().map(|side| side.timed_out).sum::<u32>() < 30);
     assert_eq!(network.engine.load(), Load::default());
+    // A dialog that has ended is remembered for 32 s; one that was forgotten to be ended for twelve hours.
+    shared.dialogs.sweep(network.at() + Duration::from_secs(33));
     assert!(shared.dialogs.is_empty(), "{:?}", shared.dialogs);
     let told = |what: &str| network.heard.log.iter().filter(|line| line.starts_with(what)).count();
     assert_eq!(told("call started"), told("call ended"));
