@@ -214,3 +214,46 @@ fn when_all_places_are_taken_the_oldest_stream_that_has_shown_nothing_gives_way(
     assert_eq!(server.count("connections_refused_full"), 1);
     serve(&mut first);
 }
+
+/// In a process of its own, for a limit on descriptors counts for all threads of one.
+#[test]
+fn streams_are_accepted_again_when_descriptors_have_run_out_and_there_are_some() {
+    const LIMITED: &str = "SIPWARD_TEST_WITH_FEW_DESCRIPTORS";
+    if std::env::var_os(LIMITED).is_some() {
+        return run_out_of_descriptors();
+    }
+    let own_name = "streams::streams_are_accepted_again_when_descriptors_have_run_out_and_there_are_some";
+    let limited = std::process::Command::new("sh")
+        .args(["-c", "ulimit -n 100 && exec \"$0\" --exact --nocapture \"$1\""])
+        .arg(std::env::current_exe().unwrap())
+        .arg(own_name)
+        .env(LIMITED, "1")
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&limited.stdout);
+    assert!(
+        limited.status.success() && said.contains("1 passed"),
+        "{said}{}",
+        String::from_utf8_lossy(&limited.stderr)
+    );
+}
+
+fn run_out_of_descriptors() {
+    let server = Server::start(&["tcp:127.0.0.1:0"], |_| {});
+    let mut served = server.connect(0);
+    served.write_all(&message("echo hi")).unwrap();
+    expect(&mut served, &message("echo hi"));
+    let client = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+    let hogs: Vec<_> = std::iter::from_fn(|| std::fs::File::open("/dev/null").ok()).collect();
+    client.connect(&server.address(0).into()).unwrap();
+    eventually("accepting fails", || server.count("accepts_failed") > 0);
+    sleep(Duration::from_millis(500));
+    assert!(server.count("accepts_failed") < 10, "it is not tried again and again");
+    served.write_all(&message("echo served meanwhile")).unwrap();
+    expect(&mut served, &message("echo served meanwhile"));
+    drop(hogs);
+    let mut waiting = TcpStream::from(client);
+    waiting.set_read_timeout(Some(PATIENCE)).unwrap();
+    waiting.write_all(&message("echo at last")).unwrap();
+    expect(&mut waiting, &message("echo at last"));
+}
