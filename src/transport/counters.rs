@@ -177,4 +177,12 @@ mod tests {
         );
         assert!(sums.contains(&("panics", "Messages dropped because handling them failed with a panic.", 3)));
     }
+
+    #[test]
+    fn the_operators_are_told_of_every_counter() {
+        let told = include_str!("../../docs/operations.md");
+        for (name, ..) in TransportCounters::default().read() {
+            assert!(told.contains(&format!("\n| `{name}` | ")), "{name} is missing in docs/operations.md");
+        }
+    }
 }
