@@ -109,7 +109,7 @@ counters! {
     connections_closed_unproven,
     /// Streams closed because nothing on them had been accepted and another needed their place.
     connections_closed_gave_way,
-    /// Streams closed because a message did not become whole in time.
+    /// Streams closed because a message did not become whole in time, or took memory that was needed.
     connections_closed_incomplete,
     /// Streams closed because the peer did not take what was sent.
     connections_closed_unread,

@@ -31,7 +31,7 @@ impl<P: PacketPath> Shard<P> {
         }
         connection.alive_at = now;
         let (flow, mut framer) = (connection.flow(), connection.framer);
-        let mut partial = std::mem::take(&mut connection.partial);
+        let mut partial = self.links.connections.take_partial(id);
         self.links.counters.stream_bytes_received.add(arrived.len());
 
         let end = if partial.is_empty() {
@@ -45,6 +45,9 @@ impl<P: PacketPath> Shard<P> {
             let end = self.take_frames(flow, &mut framer, &mut partial, now);
             if let End::Rest(at) = end {
                 partial.drain(..at);
+                if partial.capacity() > 2 * partial.len() {
+                    partial.shrink_to_fit();
+                }
             }
             end
         };
@@ -56,7 +59,7 @@ impl<P: PacketPath> Shard<P> {
             _ => Some(now),
         };
         if !partial.is_empty() {
-            connection.partial = partial;
+            self.links.connections.keep_partial(id, partial);
         }
     }
 
