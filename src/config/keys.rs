@@ -96,6 +96,7 @@ pub(super) static KEYS: &[Key] = &[
     number!("sip", "max_message_bytes", 1_024..=65_535, BYTES, transport.max_message_bytes),
     number!("sip", "workers", 0..=255, COUNT, transport.workers),
     number!("tcp", "idle_s", 1..=2_592_000, SECONDS, transport.tcp_idle_s),
+    number!("tcp", "unproven_idle_s", 1..=2_592_000, SECONDS, transport.tcp_unproven_idle_s),
     number!("tcp", "message_timeout_s", 1..=3_600, SECONDS, transport.tcp_message_timeout_s),
     number!("tcp", "max_connections", 1..=1_000_000, COUNT, transport.tcp_max_connections),
     number!("tcp", "max_per_source", 1..=1_000_000, COUNT, transport.tcp_max_per_source),
