@@ -62,7 +62,6 @@ const POLICIES: &str = "one of \"all\", \"any\", \"ip_only\", \"digest_only\"";
 const SECONDS: &str = "a whole number of seconds";
 const BYTES: &str = "a whole number of bytes";
 const COUNT: &str = "a whole number";
-const MILLIS: &str = "a whole number of milliseconds";
 
 const U32: u64 = u32::MAX as u64;
 
