@@ -27,7 +27,7 @@ const TABLE: &[(u8, &str, &[&str])] = &[
     (1, "location", &["clock", "flow", "trunk", "trunk_id"]),
     (1, "dialog", &["clock", "flow", "message", "trunk_id"]),
     (1, "event", &["auth", "flow", "location"]),
-    (2, "registrar", &["auth", "clock", "event", "flow", "location", "message", "transaction", "trunk", "trunk_id"]),
+    (2, "registrar", &["auth", "clock", "event", "flow", "location", "message", "trunk", "trunk_id"]),
     (
         2,
         "proxy",
@@ -73,7 +73,7 @@ const TABLE: &[(u8, &str, &[&str])] = &[
         &["acl", "auth", "clock", "dialog", "event", "flow", "location", "message", "storage", "trunk", "trunk_id"],
     ),
     (4, "metrics", &["clock", "dialog", "engine", "event", "flow", "location", "storage", "trunk"]),
-    (4, "report", &["clock", "event", "flow", "location", "metrics", "trunk"]),
+    (4, "report", &["clock", "event", "flow", "limits", "location", "metrics", "trunk"]),
     (4, "transport", &["clock", "engine", "event", "flow", "message", "metrics", "output", "report", "trunk"]),
     (
         4,

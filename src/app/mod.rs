@@ -199,6 +199,7 @@ fn shared(
         directory,
         credentials: store.credentials().clone(),
         nonces: NonceKeys::new(nonce_key, config.auth.nonce_lifetime, clock.now()),
+        allow_rfc2069: config.auth.allow_rfc2069,
         replay: Arc::new(MemoryReplayWindows::new(config.auth.replay_windows, config.auth.nonce_lifetime)),
         rates: Arc::new(SourceRates::new(
             config.limits.per_source_per_s,
@@ -285,6 +286,7 @@ fn wait(
     use tokio::signal::unix::{SignalKind, signal};
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let failed = running.failed();
+    let ending = Arc::clone(&api);
     let outcome = runtime.block_on(async {
         let mut terminate = signal(SignalKind::terminate())?;
         let mut interrupt = signal(SignalKind::interrupt())?;
@@ -306,6 +308,7 @@ fn wait(
             _ = interrupt.recv() => Ok(()),
             worker = failed => Err(anyhow::anyhow!("worker {worker} has failed; start the server again")),
         };
+        ending.set_ready(false);
         drop(stop);
         match serving.await {
             Ok(Ok(())) => {}

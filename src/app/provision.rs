@@ -1,7 +1,6 @@
 //! What a store must hold before the server serves: the account, its default trunk, the first phones, and seeds.
 
 use std::fs::File;
-use std::io::BufReader;
 use std::path::Path;
 
 use anyhow::Context;
@@ -193,7 +192,7 @@ pub(super) fn seed(store: &Store, config: &Config, seed: File, file: &Path, now:
     let realm = administration::realm(&account, &config.engine.domain);
     let mut bad = 0_u64;
     let mut broken = None;
-    let rows = SeedRows::new(BufReader::new(seed)).filter_map(|row| match row {
+    let rows = SeedRows::of_file(seed).filter_map(|row| match row {
         Ok(Ok(row)) => Some(credential(auth_id, &row.username, row.password.reveal(), &realm, row.enabled, now)),
         Ok(Err(row)) => {
             bad += 1;

@@ -32,19 +32,11 @@ impl ChallengeStatus {
         }
     }
 
-    /// The header field that carries the challenge.
+    /// The header field that carries the challenge. The answer is accepted in either of the two that answer one.
     pub const fn challenge_header(self) -> &'static str {
         match self {
             Self::Unauthorized => "WWW-Authenticate",
             Self::ProxyAuthenticationRequired => "Proxy-Authenticate",
-        }
-    }
-
-    /// The header field in which a client answers. Answers are accepted in either.
-    pub const fn answer_header(self) -> &'static str {
-        match self {
-            Self::Unauthorized => "Authorization",
-            Self::ProxyAuthenticationRequired => "Proxy-Authorization",
         }
     }
 }
@@ -120,12 +112,12 @@ mod tests {
     }
 
     #[test]
-    fn each_status_has_its_code_and_header_fields() {
+    fn each_status_has_its_code_and_header_field() {
         let proxy = ChallengeStatus::ProxyAuthenticationRequired;
         assert_eq!((proxy.code(), proxy.reason()), (407, "Proxy Authentication Required"));
-        assert_eq!((proxy.challenge_header(), proxy.answer_header()), ("Proxy-Authenticate", "Proxy-Authorization"));
+        assert_eq!(proxy.challenge_header(), "Proxy-Authenticate");
         let plain = ChallengeStatus::default();
         assert_eq!((plain.code(), plain.reason()), (401, "Unauthorized"));
-        assert_eq!((plain.challenge_header(), plain.answer_header()), ("WWW-Authenticate", "Authorization"));
+        assert_eq!(plain.challenge_header(), "WWW-Authenticate");
     }
 }

@@ -12,11 +12,18 @@ pub struct Settings {
     pub nonce_key: Option<[u8; 32]>,
     /// How many nonces in use are remembered at most.
     pub replay_windows: usize,
+    /// Whether answers of RFC 2069, which have no qop, are accepted, each for a nonce of its own.
+    pub allow_rfc2069: bool,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { nonce_lifetime: Duration::from_secs(300), nonce_key: None, replay_windows: 1_000_000 }
+        Self {
+            nonce_lifetime: Duration::from_secs(300),
+            nonce_key: None,
+            replay_windows: 1_000_000,
+            allow_rfc2069: false,
+        }
     }
 }
 
@@ -26,6 +33,7 @@ impl fmt::Debug for Settings {
             .field("nonce_lifetime", &self.nonce_lifetime)
             .field("nonce_key", &self.nonce_key.map(|_| "<redacted>"))
             .field("replay_windows", &self.replay_windows)
+            .field("allow_rfc2069", &self.allow_rfc2069)
             .finish()
     }
 }

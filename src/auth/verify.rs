@@ -108,7 +108,12 @@ pub struct Verifier<'a> {
     pub realm: &'a str,
     /// The algorithms that the trunk offers.
     pub offered: &'a [Algorithm],
+    /// Whether an answer may lack qop (RFC 2069).
+    pub allow_rfc2069: bool,
 }
+
+/// The nonce-count of an answer that has none (RFC 2069): it uses its nonce up.
+const LAST_NC: u32 = u32::MAX;
 
 /// Stands in for the HA1 of a user who does not exist. That some password has it as its HA1 does no harm: the verdict does
 /// not depend on it.
@@ -129,13 +134,16 @@ impl Verifier<'_> {
         let asked = self.offered_algorithm(answer);
         let algorithm = asked.or(self.offered.first().copied()).unwrap_or(Algorithm::Md5);
         let ha1 = credential.and_then(|credential| credential.ha1.get(algorithm));
-        let expected = expected_response(algorithm, ha1.or(NOBODY.get(algorithm)).unwrap_or_default(), answer, method);
+        let stored = ha1.or(NOBODY.get(algorithm)).unwrap_or_default();
+        let without_qop = self.allow_rfc2069 && answer.qop.is_none();
+        let expected = expected_response(algorithm, stored, answer, method, without_qop);
         let fits = same(&expected, answer.response);
 
         if let Some(failure) = self.objection(answer, asked) {
             return Verdict::Wrong(failure);
         }
-        let (Some(credential), Some(nc)) = (credential, answer.nc) else {
+        let nc = if without_qop { Some(LAST_NC) } else { answer.nc.map(|nc| nc.value) };
+        let (Some(credential), Some(nc)) = (credential, nc) else {
             return Verdict::Wrong(AuthFailure::UnknownUser);
         };
         if !credential.enabled {
@@ -145,8 +153,8 @@ impl Verifier<'_> {
             return Verdict::Wrong(AuthFailure::NoHashForAlgorithm);
         }
         match (nonce, fits) {
-            (NonceState::Fresh(nonce), true) => Verdict::Right { nonce, nc: nc.value, fresh: true },
-            (NonceState::Expired(nonce), true) => Verdict::Right { nonce, nc: nc.value, fresh: false },
+            (NonceState::Fresh(nonce), true) => Verdict::Right { nonce, nc, fresh: true },
+            (NonceState::Expired(nonce), true) => Verdict::Right { nonce, nc, fresh: false },
             (NonceState::Forged, true) => Verdict::Wrong(AuthFailure::ForeignNonce),
             (NonceState::Forged, false) => Verdict::Wrong(AuthFailure::ForgedNonce),
             (NonceState::Fresh(_) | NonceState::Expired(_), false) => Verdict::Wrong(AuthFailure::WrongPassword),
@@ -167,6 +175,7 @@ impl Verifier<'_> {
             return Some(AuthFailure::AlgorithmNotOffered);
         }
         match answer.qop {
+            None if self.allow_rfc2069 => None,
             None => Some(AuthFailure::QopMissing),
             Some(qop) if !qop.eq_ignore_ascii_case(b"auth") => Some(AuthFailure::QopUnknown),
             Some(_) if answer.nc.is_none() || answer.cnonce.is_none() => Some(AuthFailure::Malformed),
@@ -175,7 +184,13 @@ impl Verifier<'_> {
     }
 }
 
-fn expected_response(algorithm: Algorithm, ha1: &[u8], answer: &DigestAnswer<'_>, method: &[u8]) -> HexDigest {
+fn expected_response(
+    algorithm: Algorithm,
+    ha1: &[u8],
+    answer: &DigestAnswer<'_>,
+    method: &[u8],
+    without_qop: bool,
+) -> HexDigest {
     // An answer with another qop is refused; hashing it as `auth` keeps the number of hashes the same.
     let qop = answer.qop.filter(|qop| qop.eq_ignore_ascii_case(b"auth")).unwrap_or(b"auth");
     let input = ResponseInput {
@@ -183,7 +198,7 @@ fn expected_response(algorithm: Algorithm, ha1: &[u8], answer: &DigestAnswer<'_>
         uri: answer.uri,
         nonce: answer.nonce,
         cnonce: answer.cnonce.unwrap_or_default(),
-        qop: Some(QopInput { qop, nc: answer.nc.map_or(&[], |nc| nc.raw) }),
+        qop: (!without_qop).then(|| QopInput { qop, nc: answer.nc.map_or(&[], |nc| nc.raw) }),
         body: &[],
     };
     response(algorithm, ha1, false, &input)
@@ -255,7 +270,12 @@ mod tests {
     fn verdict_at(value: &str, offered: &[Algorithm], credential: Option<&Credential>, now: Timestamp) -> Verdict {
         let keys = keys();
         let answer = DigestAnswer::parse(value.as_bytes()).unwrap().unwrap();
-        Verifier { nonces: &keys, realm: REALM, offered }.verify(&answer, b"REGISTER", credential, now)
+        Verifier { nonces: &keys, realm: REALM, offered, allow_rfc2069: false }.verify(
+            &answer,
+            b"REGISTER",
+            credential,
+            now,
+        )
     }
 
     fn failure(value: &str, credential: Option<&Credential>) -> AuthFailure {
@@ -304,7 +324,7 @@ mod tests {
         }
         let answer = DigestAnswer::parse(right.as_bytes()).unwrap().unwrap();
         let keys = keys();
-        let verifier = Verifier { nonces: &keys, realm: REALM, offered: &[Algorithm::Md5] };
+        let verifier = Verifier { nonces: &keys, realm: REALM, offered: &[Algorithm::Md5], allow_rfc2069: false };
         let other_method = verifier.verify(&answer, b"INVITE", Some(&alice()), NOW);
         assert_eq!(other_method, Verdict::Wrong(AuthFailure::WrongPassword));
     }
@@ -381,6 +401,42 @@ mod tests {
     }
 
     #[test]
+    fn where_rfc_2069_is_allowed_its_answers_cost_what_others_do() {
+        let keys = keys();
+        let nonce = ours(&keys);
+        let input = ResponseInput {
+            method: b"REGISTER",
+            uri: b"sip:h",
+            nonce: nonce.as_bytes(),
+            cnonce: b"",
+            qop: None,
+            body: b"",
+        };
+        let digits = response(Algorithm::Md5, alice().ha1.get(Algorithm::Md5).unwrap(), false, &input);
+        let digits = std::str::from_utf8(digits.as_bytes()).unwrap();
+        let value = format!(
+            "Digest username=\"alice\", realm=\"{REALM}\", nonce=\"{nonce}\", uri=\"sip:h\", response=\"{digits}\""
+        );
+        let verifier = Verifier { nonces: &keys, realm: REALM, offered: &[Algorithm::Md5], allow_rfc2069: true };
+        let verdict = |value: &str, credential: Option<&Credential>| {
+            HASHED.set((0, 0));
+            COMPARISONS.set(0);
+            let answer = DigestAnswer::parse(value.as_bytes()).unwrap().unwrap();
+            let verdict = verifier.verify(&answer, b"REGISTER", credential, NOW);
+            (verdict, HASHED.get(), COMPARISONS.get())
+        };
+        let (right, hashed, compared) = verdict(&value, Some(&alice()));
+        assert!(matches!(right, Verdict::Right { nc: LAST_NC, fresh: true, .. }), "{right:?}");
+        assert_eq!((hashed.0, compared), (2, 1));
+        assert_eq!(verdict(&value, None), (Verdict::Wrong(AuthFailure::UnknownUser), hashed, compared));
+        let wrong = value.replace("response=\"", "response=\"0");
+        assert_eq!(verdict(&wrong, Some(&alice())), (Verdict::Wrong(AuthFailure::WrongPassword), hashed, compared));
+        // With qop the rest is asked for as always.
+        let half = format!("{value}, qop=auth");
+        assert_eq!(verdict(&half, Some(&alice())).0, Verdict::Wrong(AuthFailure::Malformed));
+    }
+
+    #[test]
     fn only_a_right_response_earns_a_stale_challenge() {
         for (reason, value, credential) in every_failure() {
             let verdict = verdict_at(&value, &[Algorithm::Md5], credential.as_ref(), LATER);
@@ -394,7 +450,8 @@ mod tests {
         let nonce = ours(&keys());
         let value = right_answer(Algorithm::Md5, &nonce);
         let answer = DigestAnswer::parse(value.as_bytes()).unwrap().unwrap();
-        let digits = expected_response(Algorithm::Md5, nobody.ha1.get(Algorithm::Md5).unwrap(), &answer, b"REGISTER");
+        let digits =
+            expected_response(Algorithm::Md5, nobody.ha1.get(Algorithm::Md5).unwrap(), &answer, b"REGISTER", false);
         let old = std::str::from_utf8(answer.response).unwrap().to_owned();
         let value = value.replace(&old, std::str::from_utf8(digits.as_bytes()).unwrap());
         assert_eq!(failure(&value, None), AuthFailure::UnknownUser);

@@ -27,7 +27,7 @@ macro_rules! truth {
             name: $name,
             expected: "true or false",
             exposure: Exposure::Open,
-            kind: Kind::Truth {
+            kind: Kind::Flag {
                 set: |config, truth| config.$($field).+ = truth,
                 show: |config| config.$($field).+,
             },
@@ -78,7 +78,6 @@ const PEM: &str = "the path of a PEM file, or \"\"";
 const SECONDS: &str = "a whole number of seconds";
 const BYTES: &str = "a whole number of bytes";
 const COUNT: &str = "a whole number";
-const MILLIS: &str = "a whole number of milliseconds";
 
 const U32: u64 = u32::MAX as u64;
 
@@ -112,6 +111,7 @@ pub(super) static KEYS: &[Key] = &[
     number!("sip", "max_message_bytes", 1_024..=65_535, BYTES, transport.max_message_bytes),
     number!("sip", "workers", 0..=255, COUNT, transport.workers),
     number!("tcp", "idle_s", 1..=2_592_000, SECONDS, transport.tcp_idle_s),
+    number!("tcp", "unproven_idle_s", 1..=2_592_000, SECONDS, transport.tcp_unproven_idle_s),
     number!("tcp", "message_timeout_s", 1..=3_600, SECONDS, transport.tcp_message_timeout_s),
     number!("tcp", "max_connections", 1..=1_000_000, COUNT, transport.tcp_max_connections),
     number!("tcp", "max_per_source", 1..=1_000_000, COUNT, transport.tcp_max_per_source),
@@ -159,6 +159,16 @@ pub(super) static KEYS: &[Key] = &[
     number!("digest", "nonce_lifetime_s", 1..=86_400, SECONDS, auth.nonce_lifetime),
     text!("digest", "nonce_key", syntax::nonce_key, "64 hexadecimal digits, or \"\"", auth.nonce_key, Exposure::Secret),
     number!("digest", "replay_windows", 1..=16_777_216, COUNT, auth.replay_windows),
+    Key {
+        section: "digest",
+        name: "allow_rfc2069",
+        expected: "true or false",
+        exposure: Exposure::Open,
+        kind: Kind::Flag {
+            set: |config, truth| config.auth.allow_rfc2069 = truth,
+            show: |config| config.auth.allow_rfc2069,
+        },
+    },
     number!("limits", "per_source_per_s", 0..=1_000_000, COUNT, limits.per_source_per_s),
     number!("limits", "failures_per_minute", 0..=1_000_000, COUNT, limits.failures_per_minute),
     list!("limits", "exempt", 0, syntax::network, NETWORKS, limits.exempt),

@@ -3,6 +3,7 @@
 //! Each module below declares its own `Settings`; this one fills them and is imported by none of them. All keys are in
 //! one table (`keys.rs`), which drives the file, the environment, the suggestions for misspelt names and the summary.
 
+mod clearing_reader;
 mod draft;
 mod environment;
 mod field;

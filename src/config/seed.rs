@@ -12,6 +12,7 @@ use thiserror::Error;
 use zeroize::{Zeroize, Zeroizing};
 
 use super::Secret;
+use super::clearing_reader::ClearingReader;
 
 /// Longer lines are refused, so that a file that is no CSV at all cannot fill the memory.
 const MAX_LINE_BYTES: usize = 4096;
@@ -87,8 +88,15 @@ pub struct SeedRows<R> {
     failed: bool,
 }
 
+impl<R: Read> SeedRows<ClearingReader<R>> {
+    /// Reads a file, or what is like one, and leaves no password of it in freed memory.
+    pub fn of_file(file: R) -> Self {
+        Self::new(ClearingReader::new(file))
+    }
+}
+
 impl<R: BufRead> SeedRows<R> {
-    /// Starts at the first line of `reader`.
+    /// Starts at the first line of `reader`. What its buffer leaves behind is the caller's business.
     pub fn new(reader: R) -> Self {
         Self {
             reader,
@@ -391,7 +399,7 @@ mod tests {
                 Err(io::Error::other("gone"))
             }
         }
-        let mut rows = SeedRows::new(io::BufReader::new(Failing));
+        let mut rows = SeedRows::of_file(Failing);
         assert!(rows.next().is_some_and(|row| row.is_err()));
         assert!(rows.next().is_none());
     }
@@ -411,7 +419,7 @@ mod tests {
                 Ok(count)
             }
         }
-        let rows = SeedRows::new(io::BufReader::new(Endless(0, Vec::new())));
+        let rows = SeedRows::of_file(Endless(0, Vec::new()));
         assert_eq!(rows.filter(|row| matches!(row, Ok(Ok(_)))).count(), 100_000);
     }
 }

@@ -221,6 +221,22 @@ fn a_value_of_another_type_is_told_with_both_types() {
 }
 
 #[test]
+fn a_switch_is_true_or_false_without_quotes() {
+    assert!(file("[digest]\nallow_rfc2069 = true\n").unwrap().auth.allow_rfc2069);
+    assert!(environment(&[("SIPWARD_DIGEST_ALLOW_RFC2069", " true ")]).unwrap().auth.allow_rfc2069);
+    assert_problem(
+        "[digest]\nallow_rfc2069 = \"true\"\n",
+        "f.toml:2: [digest] allow_rfc2069: found the text \"true\", expected true or false; write it without quotes",
+    );
+    assert_problem(
+        "[digest]\nallow_rfc2069 = 1\n",
+        "f.toml:2: [digest] allow_rfc2069: found the number 1, expected true or false",
+    );
+    let word = environment(&[("SIPWARD_DIGEST_ALLOW_RFC2069", "yes")]).unwrap_err();
+    assert!(word[0].contains("found the text \"yes\", expected true or false"), "{word:?}");
+}
+
+#[test]
 fn numbers_out_of_range_are_told_with_the_range() {
     for number in ["0", "-5", "4294967296", "99999999999999999999"] {
         let expected = format!(

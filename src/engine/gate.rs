@@ -155,7 +155,8 @@ impl Shared {
         }
         let credential = self.credentials.credential(&trunk.account.auth_id, username);
         let credential = credential.filter(|credential| trunk.takes_credential(credential.id, credential.trunk));
-        let verifier = Verifier { nonces: &self.nonces, realm: &trunk.account.realm, offered: &trunk.algorithms };
+        let (realm, offered) = (&*trunk.account.realm, &*trunk.algorithms);
+        let verifier = Verifier { nonces: &self.nonces, realm, offered, allow_rfc2069: self.allow_rfc2069 };
         let verdict = verifier.verify(&answer, request.method_token, credential.as_ref(), now);
         let same_target = self.names_target(&answer, request, trunk, directory, flow);
         match (verdict, credential) {

@@ -31,6 +31,8 @@ pub struct Shared {
     pub credentials: Arc<dyn CredentialSource>,
     /// Nonces.
     pub nonces: NonceKeys,
+    /// Whether answers without qop are accepted (RFC 2069).
+    pub allow_rfc2069: bool,
     /// Which answers have been used.
     pub replay: Arc<dyn ReplayWindows>,
     /// Rates per source.

@@ -10,6 +10,7 @@ mod source;
 pub use failures::{FailureTable, Failures};
 pub use rate::SourceRates;
 pub use settings::Settings;
+pub use source::source_bytes;
 
 use std::net::IpAddr;
 

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 
 /// The bytes to hash for a source. An IPv4 address is not one of IPv6, whatever its bytes.
-pub(super) fn source_bytes(source: IpAddr) -> [u8; 8] {
+pub fn source_bytes(source: IpAddr) -> [u8; 8] {
     match source.to_canonical() {
         IpAddr::V4(ip) => {
             let [a, b, c, d] = ip.octets();

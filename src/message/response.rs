@@ -39,9 +39,4 @@ impl<'a> Response<'a> {
         let from = head.get(Name::From).and_then(Address::parse)?;
         Some(Self { head, status, via, cseq_method, call_id, to, from })
     }
-
-    /// The URI of its only Contact.
-    pub fn contact(&self) -> Option<&'a [u8]> {
-        self.head.items(Name::Contact).next().and_then(Address::parse).map(|contact| contact.uri.raw)
-    }
 }

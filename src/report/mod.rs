@@ -13,7 +13,7 @@ mod limiter;
 mod logging;
 
 pub use escape::{escape, escape_uri};
-pub use limiter::{LINES_PER_SECOND, LogLimiter};
+pub use limiter::{LINES_PER_SECOND, LINES_PER_SOURCE_PER_SECOND, LogLimiter};
 pub use logging::{LogFormat, Logging, LoggingError, start_logging};
 
 use std::sync::Arc;
@@ -147,7 +147,7 @@ fn decided(outcome: Outcome, flow: &Flow, subject: Subject<'_>, limiter: &LogLim
     match level(outcome) {
         Level::WARN => {
             // Not counted as left out where nobody would have seen it.
-            if enabled!(Level::WARN) && limiter.admit() == Admission::Write {
+            if enabled!(Level::WARN) && limiter.admit(flow.peer_ip()) == Admission::Write {
                 message_line!(warn, outcome, flow, subject, "authentication refused");
             }
         }

@@ -37,7 +37,7 @@ fn lines_of(format: LogFormat, filter: &str, limit: u32, events: &[Event<'_>]) -
     let captured = Captured::default();
     let subscriber = logging::subscriber(format, EnvFilter::new(filter), false, captured.clone());
     tracing::subscriber::with_default(subscriber, || {
-        let mut reporter = Reporter::new(&Metrics::new(), Arc::new(LogLimiter::new(limit)));
+        let mut reporter = Reporter::new(&Metrics::new(), Arc::new(LogLimiter::new(limit, limit)));
         events.iter().for_each(|event| reporter.observe(event));
     });
     let bytes = captured.0.lock().unwrap().clone();
@@ -150,7 +150,7 @@ fn a_hostile_name_forges_neither_a_field_nor_a_line() {
 fn a_flood_is_cut_and_said_to_be() {
     let captured = Captured::default();
     let subscriber = logging::subscriber(LogFormat::Human, EnvFilter::new("info"), false, captured.clone());
-    let limiter = Arc::new(LogLimiter::new(3));
+    let limiter = Arc::new(LogLimiter::new(3, 3));
     let metrics = Metrics::new();
     tracing::subscriber::with_default(subscriber, || {
         let mut shards = [0; 2].map(|_| Reporter::new(&metrics, Arc::clone(&limiter)));
@@ -175,7 +175,7 @@ fn attempts_that_nobody_would_see_are_not_said_to_be_left_out() {
     let events: Vec<_> = (0..10).map(|_| decided(Outcome::WrongPassword, &FLOW, subject())).collect();
     let captured = Captured::default();
     let subscriber = logging::subscriber(LogFormat::Human, EnvFilter::new("error"), false, captured);
-    let limiter = Arc::new(LogLimiter::new(3));
+    let limiter = Arc::new(LogLimiter::new(3, 3));
     tracing::subscriber::with_default(subscriber, || {
         let mut reporter = Reporter::new(&Metrics::new(), Arc::clone(&limiter));
         events.iter().for_each(|event| reporter.observe(event));

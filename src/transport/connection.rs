@@ -37,11 +37,15 @@ pub(super) struct Connection {
     pub(super) queue: WriteQueue,
     /// When a byte last went in either direction.
     pub(super) alive_at: Timestamp,
+    /// When it was opened, or last had a whole message.
+    pub(super) message_at: Timestamp,
+    /// Whether its peer was found welcome.
+    pub(super) is_proven: bool,
     /// Wakes the task that waits on the stream, after something was queued or the connection was closed.
     pub(super) wake: Rc<Notify>,
     /// The queue is to be written when the messages at hand are dealt with.
     pub(super) is_dirty: bool,
-    pub(super) _permit: Permit,
+    pub(super) permit: Permit,
 }
 
 /// Why a connection was closed.
@@ -52,9 +56,33 @@ pub(super) enum CloseReason {
     Idle,
     Incomplete,
     Unread,
+    Unproven,
+    GaveWay,
     Framing,
     Connecting,
     Stopping,
+}
+
+/// What the engine must learn after the messages at hand are dealt with.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Aftermath {
+    /// Also for other shards, whose requests may have waited here.
+    SendFailed(Origin),
+    Closed {
+        id: ConnectionId,
+        has_spoken: bool,
+    },
+    /// A stream, of whichever shard, is to be closed so that there is room for another.
+    GiveWay(ConnectionId),
+}
+
+/// Why a message was not written.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Unwritten {
+    /// The stream is not there, or broke.
+    Gone,
+    /// The peer does not read.
+    Unread,
 }
 
 impl Connection {
@@ -70,9 +98,11 @@ impl Connection {
             has_spoken: false,
             queue: WriteQueue::default(),
             alive_at: now,
+            message_at: now,
+            is_proven: false,
             wake: Rc::new(Notify::new()),
             is_dirty: false,
-            _permit: permit,
+            permit,
         }
     }
 

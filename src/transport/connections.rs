@@ -12,10 +12,14 @@ use tokio::net::TcpStream;
 use tokio::sync::Notify;
 
 use super::admission::Admission;
-use super::admission::Permit;
+use super::admission::Admitted;
+use super::ages::Ages;
+use super::connection::Aftermath;
 use super::connection::CloseReason;
 use super::connection::Connection;
+use super::connection::Unwritten;
 use super::counters::TransportCounters;
+use super::proof::is_welcome;
 use super::settings::Settings;
 use super::write_queue::Origin;
 use crate::clock::Timestamp;
@@ -32,9 +36,12 @@ pub(super) struct Connections {
     /// Where streams are accepted.
     listening: Vec<SocketAddr>,
     admission: Arc<Admission>,
-    limits: Limits,
+    write_queue_bytes: usize,
+    ages: Ages,
     counters: Arc<TransportCounters>,
     connecting: usize,
+    /// Bytes of memory for messages that are not whole.
+    partial_bytes: usize,
     dirty: Vec<ConnectionId>,
     pub(super) aftermath: VecDeque<Aftermath>,
     /// Streams that a task is to open.
@@ -44,36 +51,13 @@ pub(super) struct Connections {
     pub(super) count_changed: Rc<Notify>,
 }
 
-/// What the engine must learn after the messages at hand are dealt with.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Aftermath {
-    /// Also for other shards, whose requests may have waited here.
-    SendFailed(Origin),
-    Closed {
-        id: ConnectionId,
-        has_spoken: bool,
-    },
-}
-
-/// Why a message was not written.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Unwritten {
-    /// The stream is not there, or broke.
-    Gone,
-    /// The peer does not read.
-    Unread,
-}
-
-#[derive(Clone, Copy, Debug)]
-struct Limits {
-    write_queue_bytes: usize,
-    idle: Duration,
-    message: Duration,
-}
-
 /// Streams that may be being opened at once: each holds a descriptor for [`super::tcp::CONNECT_TIMEOUT`] when the peer
 /// is silent, and the addresses come from registered contacts.
 const MAX_CONNECTING: usize = 256;
+
+/// Memory of one shard for messages that are not whole, in bytes: 500 of the longest. Without a bound, a few thousand
+/// streams that each stop short of the end of one could take it all.
+const MAX_PARTIAL_BYTES: usize = 64 << 20;
 
 /// A slot and a number of the opening make up a serial.
 const SLOT_BITS: u32 = 24;
@@ -94,13 +78,11 @@ impl Connections {
             by_peer: HashMap::new(),
             listening,
             admission,
-            limits: Limits {
-                write_queue_bytes: settings.tcp_write_queue_bytes,
-                idle: Duration::from_secs(settings.tcp_idle_s),
-                message: Duration::from_secs(settings.tcp_message_timeout_s),
-            },
+            write_queue_bytes: settings.tcp_write_queue_bytes,
+            ages: Ages::new(settings),
             counters,
             connecting: 0,
+            partial_bytes: 0,
             dirty: Vec::new(),
             aftermath: VecDeque::new(),
             to_connect: VecDeque::new(),
@@ -114,14 +96,17 @@ impl Connections {
         &mut self,
         stream: Rc<TcpStream>,
         peer: SocketAddr,
-        permit: Permit,
+        admitted: Admitted,
         now: Timestamp,
     ) -> Option<(ConnectionId, Rc<Notify>)> {
-        let mut connection = Connection::new(stream.local_addr().ok()?, peer, permit, now);
+        self.make_way(admitted.gives_way);
+        let mut connection = Connection::new(stream.local_addr().ok()?, peer, admitted.permit, now);
         connection.stream = Some(stream);
         self.counters.connections_accepted.increment();
         let wake = Rc::clone(&connection.wake);
-        self.insert(connection).map(|id| (id, wake))
+        let id = self.insert(connection)?;
+        self.get(id)?.permit.is_for(id);
+        Some((id, wake))
     }
 
     /// The stream to `peer` that is open or being opened; else one is begun. `None` when that is not possible.
@@ -130,10 +115,11 @@ impl Connections {
             return Some(*id);
         }
         let permit = (self.connecting < MAX_CONNECTING).then(|| self.admission.connect().ok()).flatten();
-        let Some(permit) = permit else {
+        let Some(Admitted { permit, gives_way }) = permit else {
             self.counters.connections_not_opened.increment();
             return None;
         };
+        self.make_way(gives_way);
         let id = self.insert(Connection::new(local, peer, permit, now))?;
         self.connecting += 1;
         self.to_connect.push_back(id);
@@ -150,6 +136,7 @@ impl Connections {
         connection.local = local;
         connection.stream = Some(Rc::clone(stream));
         connection.alive_at = now;
+        connection.message_at = now;
         let wake = Rc::clone(&connection.wake);
         self.counters.connections_connected.increment();
         self.flush_one(id, now);
@@ -186,11 +173,15 @@ impl Connections {
         cork: bool,
         now: Timestamp,
     ) -> Result<(), Unwritten> {
-        let max_waiting = self.limits.write_queue_bytes;
+        let max_waiting = self.write_queue_bytes;
         let Some(connection) = self.get_mut(id) else { return Err(Unwritten::Gone) };
         if let Err(reason) = connection.write(bytes, origin, max_waiting, cork, now) {
             self.close(id, reason);
             return Err(if reason == CloseReason::Unread { Unwritten::Unread } else { Unwritten::Gone });
+        }
+        if !connection.is_proven && is_welcome(bytes) {
+            connection.is_proven = true;
+            connection.permit.prove();
         }
         if cork && !connection.is_dirty {
             connection.is_dirty = true;
@@ -228,8 +219,9 @@ impl Connections {
             self.by_peer.remove(&connection.peer);
         }
         tracing::debug!(peer = %connection.peer, ?reason, "connection closed");
-        self.count_close(reason);
+        self.counters.count_close(reason);
         connection.wake.notify_one();
+        self.partial_bytes = self.partial_bytes.saturating_sub(connection.partial.capacity());
         let has_spoken = connection.has_spoken;
         for origin in connection.queue.into_unsent() {
             self.counters.stream_sends_failed.increment();
@@ -242,10 +234,42 @@ impl Connections {
         }
     }
 
+    /// Takes out what has arrived of a message.
+    pub(super) fn take_partial(&mut self, id: ConnectionId) -> Vec<u8> {
+        let partial = self.get_mut(id).map(|connection| std::mem::take(&mut connection.partial)).unwrap_or_default();
+        self.partial_bytes = self.partial_bytes.saturating_sub(partial.capacity());
+        partial
+    }
+
+    /// Keeps what has arrived of a message. Where that is too much for all streams together, those are closed that have
+    /// waited longest for the rest, first of all those that have shown nothing.
+    pub(super) fn keep_partial(&mut self, id: ConnectionId, partial: Vec<u8>) {
+        let Some(connection) = self.get_mut(id) else { return };
+        let bytes = partial.capacity();
+        connection.partial = partial;
+        self.partial_bytes += bytes;
+        while self.partial_bytes > MAX_PARTIAL_BYTES {
+            let unfinished = self.slots.iter().filter(|(_, one)| !one.partial.is_empty()).map(|(_, one)| one);
+            let Some(first) = unfinished.min_by_key(|one| (one.is_proven, one.partial_since)) else { break };
+            self.close(first.id, CloseReason::Incomplete);
+        }
+    }
+
+    /// Closes a stream that has shown nothing, unless it has by now.
+    pub(super) fn give_way(&mut self, id: ConnectionId) {
+        if self.get(id).is_some_and(|connection| !connection.is_proven) {
+            self.close(id, CloseReason::GaveWay);
+        }
+    }
+
+    fn make_way(&mut self, gives_way: Option<ConnectionId>) {
+        self.aftermath.extend(gives_way.map(Aftermath::GiveWay));
+    }
+
     /// Closes what has been silent, unfinished or unread for too long.
     pub(super) fn sweep(&mut self, now: Timestamp) {
-        let limits = self.limits;
-        let due: Vec<_> = self.slots.iter().filter_map(|(_, one)| Some((one.id, limits.overdue(one, now)?))).collect();
+        let ages = self.ages;
+        let due: Vec<_> = self.slots.iter().filter_map(|(_, one)| Some((one.id, ages.overdue(one, now)?))).collect();
         for (id, reason) in due {
             self.close(id, reason);
         }
@@ -260,10 +284,9 @@ impl Connections {
         }
     }
 
-    /// How often to sweep so that no limit is passed by more than a quarter.
+    /// How often to sweep.
     pub(super) fn sweep_interval(&self) -> Duration {
-        let shortest = self.limits.idle.min(self.limits.message);
-        (shortest / 4).clamp(Duration::from_millis(100), Duration::from_secs(5))
+        self.ages.sweep_interval()
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -290,40 +313,42 @@ impl Connections {
         self.count_changed.notify_one();
         Some(id)
     }
-
-    fn count_close(&self, reason: CloseReason) {
-        self.counters.connections_open.decrement();
-        let counter = match reason {
-            CloseReason::Peer => &self.counters.connections_closed_by_peer,
-            CloseReason::Error => &self.counters.connections_closed_error,
-            CloseReason::Idle => &self.counters.connections_closed_idle,
-            CloseReason::Incomplete => &self.counters.connections_closed_incomplete,
-            CloseReason::Unread => &self.counters.connections_closed_unread,
-            CloseReason::Framing => &self.counters.connections_closed_framing,
-            CloseReason::Connecting => &self.counters.connections_closed_connecting,
-            CloseReason::Stopping => &self.counters.connections_closed_stopping,
-        };
-        counter.increment();
-    }
-}
-
-impl Limits {
-    fn overdue(self, connection: &Connection, now: Timestamp) -> Option<CloseReason> {
-        let passed = |since: Timestamp, limit: Duration| now.since(since) >= limit;
-        // One that is being opened has a shorter limit of its own.
-        connection.stream.as_ref()?;
-        if connection.partial_since.is_some_and(|since| passed(since, self.message)) {
-            Some(CloseReason::Incomplete)
-        } else if connection.queue.stalled_since().is_some_and(|since| passed(since, self.message)) {
-            Some(CloseReason::Unread)
-        } else if passed(connection.alive_at, self.idle) {
-            Some(CloseReason::Idle)
-        } else {
-            None
-        }
-    }
 }
 
 fn slot(id: ConnectionId) -> usize {
     usize::try_from(id.serial() & SLOT_MASK).unwrap_or(usize::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn unfinished_messages_have_so_much_memory_and_the_oldest_of_the_unproven_give_it_back() {
+        let settings = Settings::default();
+        let admission = Admission::new(9, 9);
+        let mut connections = Connections::new(0, &settings, Vec::new(), admission, Arc::default());
+        let at = |second| Timestamp::from_secs(second);
+        let mut keep = |port, second, is_proven, bytes: usize| {
+            let address = SocketAddr::from(([127, 0, 0, 1], port));
+            let id = connections.toward(address, address, at(second)).unwrap();
+            let connection = connections.get_mut(id).unwrap();
+            (connection.is_proven, connection.partial_since) = (is_proven, Some(at(second)));
+            connections.keep_partial(id, vec![0; bytes]);
+            let ports = connections.slots.iter().map(|(_, one)| one.peer.port());
+            let mut ports: Vec<_> = ports.collect();
+            ports.sort_unstable();
+            (ports, connections.partial_bytes)
+        };
+        let third = MAX_PARTIAL_BYTES / 3;
+        keep(1, 1, true, third);
+        keep(2, 2, false, third);
+        assert_eq!(keep(3, 3, false, third), (vec![1, 2, 3], 3 * third));
+        assert_eq!(keep(4, 4, false, third), (vec![1, 3, 4], 3 * third), "2 had waited longest of those not proven");
+        assert_eq!(keep(5, 5, false, 2 * third), (vec![1, 5], 3 * third));
+        assert_eq!(keep(6, 6, true, MAX_PARTIAL_BYTES), (vec![6], MAX_PARTIAL_BYTES));
+        let id = connections.slots.iter().map(|(_, one)| one.id).next().unwrap();
+        assert_eq!(connections.take_partial(id).len(), MAX_PARTIAL_BYTES);
+        assert_eq!(connections.partial_bytes, 0);
+    }
 }

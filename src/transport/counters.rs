@@ -4,6 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering;
 
+use super::connection::CloseReason;
+
 /// A number that one shard alone changes and anyone may read.
 #[derive(Debug, Default)]
 pub struct Counter(AtomicU64);
@@ -103,7 +105,11 @@ counters! {
     connections_closed_error,
     /// Streams closed because nothing was sent or received for long.
     connections_closed_idle,
-    /// Streams closed because a message did not become whole in time.
+    /// Streams closed because nothing on them was accepted for long.
+    connections_closed_unproven,
+    /// Streams closed because nothing on them had been accepted and another needed their place.
+    connections_closed_gave_way,
+    /// Streams closed because a message did not become whole in time, or took memory that was needed.
     connections_closed_incomplete,
     /// Streams closed because the peer did not take what was sent.
     connections_closed_unread,
@@ -121,6 +127,26 @@ counters! {
     hand_overs_lost,
     /// Messages dropped because handling them failed with a panic.
     panics,
+}
+
+impl TransportCounters {
+    /// Counts a stream that is open no more.
+    pub(super) fn count_close(&self, reason: CloseReason) {
+        self.connections_open.decrement();
+        let counter = match reason {
+            CloseReason::Peer => &self.connections_closed_by_peer,
+            CloseReason::Error => &self.connections_closed_error,
+            CloseReason::Idle => &self.connections_closed_idle,
+            CloseReason::Incomplete => &self.connections_closed_incomplete,
+            CloseReason::Unread => &self.connections_closed_unread,
+            CloseReason::Unproven => &self.connections_closed_unproven,
+            CloseReason::GaveWay => &self.connections_closed_gave_way,
+            CloseReason::Framing => &self.connections_closed_framing,
+            CloseReason::Connecting => &self.connections_closed_connecting,
+            CloseReason::Stopping => &self.connections_closed_stopping,
+        };
+        counter.increment();
+    }
 }
 
 /// Adds up the counters of all shards, name by name.
@@ -150,5 +176,13 @@ mod tests {
             sums.iter().all(|(name, help, value)| *value == if *name == "panics" { 3 } else { 0 } && !help.is_empty())
         );
         assert!(sums.contains(&("panics", "Messages dropped because handling them failed with a panic.", 3)));
+    }
+
+    #[test]
+    fn the_operators_are_told_of_every_counter() {
+        let told = include_str!("../../docs/operations.md");
+        for (name, ..) in TransportCounters::default().read() {
+            assert!(told.contains(&format!("\n| `{name}` | ")), "{name} is missing in docs/operations.md");
+        }
     }
 }

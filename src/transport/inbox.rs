@@ -34,6 +34,8 @@ pub(super) enum Letter {
     SendFailed(BranchId),
     /// A stream from which messages may have been handed over has closed.
     Closed(ConnectionId),
+    /// A stream that is owned here is to be closed so that there is room for another.
+    GiveWay(ConnectionId),
 }
 
 /// Letters that may wait in a shard; what comes beyond is dropped and counted, as on a network.

@@ -7,9 +7,9 @@ use std::sync::Arc;
 
 use tokio::sync::Notify;
 
-use super::connections::Aftermath;
+use super::connection::Aftermath;
+use super::connection::Unwritten;
 use super::connections::Connections;
-use super::connections::Unwritten;
 use super::counters::TransportCounters;
 use super::inbox::Inboxes;
 use super::inbox::Letter;
@@ -134,6 +134,16 @@ impl Links {
             } else {
                 self.count_post(posted);
             }
+        }
+    }
+
+    /// Closes a stream of whichever shard so that there is room for another.
+    pub(super) fn give_way(&mut self, id: ConnectionId) {
+        if id.shard() == self.shard {
+            self.connections.give_way(id);
+        } else {
+            let posted = self.inboxes.post(id.shard(), || Letter::GiveWay(id));
+            self.count_post(posted);
         }
     }
 

@@ -6,6 +6,7 @@
 //! starts the threads, [`Running::stop`] ends them.
 
 mod admission;
+mod ages;
 mod bind;
 mod connection;
 mod connections;
@@ -15,6 +16,7 @@ mod inbox;
 mod links;
 mod local_addresses;
 mod packet_path;
+mod proof;
 mod settings;
 mod shard;
 mod steady;

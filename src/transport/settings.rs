@@ -50,6 +50,8 @@ pub struct Settings {
     pub max_message_bytes: usize,
     /// How long, in seconds, a TCP connection may stay without a byte in either direction.
     pub tcp_idle_s: u64,
+    /// How long, in seconds, a TCP connection may stay without a message while nothing on it has been accepted.
+    pub tcp_unproven_idle_s: u64,
     /// How many TCP connections may be open at once.
     pub tcp_max_connections: usize,
     /// How many of them may come from one address.
@@ -74,6 +76,8 @@ impl Default for Settings {
             // A phone need not send keep-alives (RFC 5626 §4.4.1 asks only those that support Outbound), and calls reach
             // it over the connection on which it registered: that must outlive the longest registration, 7200 s.
             tcp_idle_s: 7_260,
+            // Long enough to be asked for a password and answer.
+            tcp_unproven_idle_s: 30,
             tcp_max_connections: 20_000,
             // Whole offices stand behind one address.
             tcp_max_per_source: 2_000,

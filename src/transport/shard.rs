@@ -12,9 +12,9 @@ use tokio::io::Interest;
 use tokio::net::TcpStream;
 use tokio::sync::Notify;
 
+use super::connection::Aftermath;
 use super::connection::CloseReason;
 use super::connection::read;
-use super::connections::Aftermath;
 use super::inbox::Letter;
 use super::links::Links;
 use super::links::Outgoing;
@@ -126,6 +126,7 @@ impl<P: PacketPath> Shard<P> {
                 let origin = Origin { shard: self.links.shard, branch };
                 self.links.connections.aftermath.push_back(Aftermath::SendFailed(origin));
             }
+            Letter::GiveWay(id) => self.links.connections.give_way(id),
             Letter::Closed(id) => {
                 self.output.clear();
                 self.path.connection_closed(id, now, &mut *self.observer, &mut self.output);
@@ -169,6 +170,7 @@ impl<P: PacketPath> Shard<P> {
                 Aftermath::SendFailed(Origin { branch, .. }) => {
                     self.path.send_failed(branch, now, &mut *self.observer, &mut self.output);
                 }
+                Aftermath::GiveWay(id) => self.links.give_way(id),
                 Aftermath::Closed { id, has_spoken } => {
                     self.path.connection_closed(id, now, &mut *self.observer, &mut self.output);
                     // When the server stops, every shard closes what it has, and none is left to do anything about it.

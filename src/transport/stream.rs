@@ -31,7 +31,7 @@ impl<P: PacketPath> Shard<P> {
         }
         connection.alive_at = now;
         let (flow, mut framer) = (connection.flow(), connection.framer);
-        let mut partial = std::mem::take(&mut connection.partial);
+        let mut partial = self.links.connections.take_partial(id);
         self.links.counters.stream_bytes_received.add(arrived.len());
 
         let end = if partial.is_empty() {
@@ -45,6 +45,9 @@ impl<P: PacketPath> Shard<P> {
             let end = self.take_frames(flow, &mut framer, &mut partial, now);
             if let End::Rest(at) = end {
                 partial.drain(..at);
+                if partial.capacity() > 2 * partial.len() {
+                    partial.shrink_to_fit();
+                }
             }
             end
         };
@@ -56,7 +59,7 @@ impl<P: PacketPath> Shard<P> {
             _ => Some(now),
         };
         if !partial.is_empty() {
-            connection.partial = partial;
+            self.links.connections.keep_partial(id, partial);
         }
     }
 
@@ -74,7 +77,7 @@ impl<P: PacketPath> Shard<P> {
                     at += len;
                     let more_follow = rest.len() > len;
                     self.links.counters.stream_messages_received.increment();
-                    self.note_message(flow.connection);
+                    self.note_message(flow.connection, now);
                     self.receive(rest.get_mut(..len).unwrap_or_default(), flow, now, more_follow);
                     if self.links.connections.get(flow.connection).is_none() {
                         break End::Closed;
@@ -82,7 +85,7 @@ impl<P: PacketPath> Shard<P> {
                 }
                 Frame::Refused(error) => {
                     tracing::debug!(%flow, %error, "stream refused");
-                    self.note_message(flow.connection);
+                    self.note_message(flow.connection, now);
                     // The engine may still answer 400 to what there is; then the stream ends.
                     self.receive(rest, flow, now, false);
                     self.links.connections.flush_one(flow.connection, now);
@@ -99,9 +102,10 @@ impl<P: PacketPath> Shard<P> {
         end
     }
 
-    fn note_message(&mut self, id: ConnectionId) {
+    fn note_message(&mut self, id: ConnectionId, now: Timestamp) {
         if let Some(connection) = self.links.connections.get_mut(id) {
             connection.has_spoken = true;
+            connection.message_at = now;
         }
     }
 }

@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
+use std::time::Instant;
 
 use tokio::io::Interest;
 use tokio::net::TcpListener;
@@ -29,6 +30,8 @@ pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 /// When descriptors have run out, accepting again at once would only fail again.
 const PAUSE_AFTER_FAILED_ACCEPT: Duration = Duration::from_millis(100);
 
+const TELL_OF_OUTAGE_EVERY: Duration = Duration::from_secs(60);
+
 /// Takes in the streams that peers open, within the limits.
 pub(super) async fn accept<P: PacketPath>(
     shard: Shared<P>,
@@ -37,15 +40,49 @@ pub(super) async fn accept<P: PacketPath>(
     admission: Arc<Admission>,
 ) {
     let counters = Arc::clone(&shard.borrow().links.counters);
+    let mut outage = Outage::default();
     loop {
         match listener.accept().await {
-            Ok((stream, peer)) => take_in(&shard, &tasks, stream, peer, &admission, &counters),
+            Ok((stream, peer)) => {
+                outage.end();
+                take_in(&shard, &tasks, stream, peer, &admission, &counters);
+            }
             Err(error) if is_of_one_stream(&error) => counters.accepts_failed.increment(),
             Err(error) => {
-                tracing::warn!(%error, "cannot accept streams");
+                outage.go_on(&error, Instant::now());
                 counters.accepts_failed.increment();
                 sleep(PAUSE_AFTER_FAILED_ACCEPT).await;
             }
+        }
+    }
+}
+
+/// Times in which no stream can be accepted. The log is told of the first and then of no more than one a minute: where
+/// descriptors are scarce, they come and go many times a second.
+#[derive(Debug, Default)]
+struct Outage {
+    told_at: Option<Instant>,
+    must_tell_end: bool,
+}
+
+impl Outage {
+    /// Whether the log was told.
+    fn go_on(&mut self, error: &io::Error, now: Instant) -> bool {
+        if self.told_at.is_some_and(|told_at| now.duration_since(told_at) < TELL_OF_OUTAGE_EVERY) {
+            return false;
+        }
+        self.told_at = Some(now);
+        self.must_tell_end = true;
+        tracing::warn!(
+            %error,
+            "cannot accept streams, and tries again; if descriptors have run out, allow more (`ulimit -n`, LimitNOFILE)"
+        );
+        true
+    }
+
+    fn end(&mut self) {
+        if std::mem::take(&mut self.must_tell_end) {
+            tracing::info!("accepts streams again");
         }
     }
 }
@@ -63,8 +100,8 @@ fn take_in<P: PacketPath>(
     admission: &Arc<Admission>,
     counters: &TransportCounters,
 ) {
-    let permit = match admission.accept(peer.ip()) {
-        Ok(permit) => permit,
+    let admitted = match admission.accept(peer.ip()) {
+        Ok(admitted) => admitted,
         Err(refusal) => {
             tracing::debug!(%peer, ?refusal, "stream refused");
             match refusal {
@@ -78,7 +115,9 @@ fn take_in<P: PacketPath>(
     let accepted = {
         let mut shard = shard.borrow_mut();
         let now = shard.clock.now();
-        shard.links.connections.accepted(Rc::clone(&stream), peer, permit, now)
+        let accepted = shard.links.connections.accepted(Rc::clone(&stream), peer, admitted, now);
+        shard.settle(now);
+        accepted
     };
     if let Some((id, wake)) = accepted {
         tasks.start(serve(Rc::clone(shard), id, stream, wake));
@@ -153,5 +192,20 @@ async fn serve<P: PacketPath>(shard: Shared<P>, id: ConnectionId, stream: Rc<Tcp
             Some(next) => interest = next,
             None => return,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_outage_is_told_of_when_it_begins_and_once_a_minute() {
+        let (mut outage, error) = (Outage::default(), io::Error::from(nix::errno::Errno::EMFILE));
+        let began = Instant::now();
+        let told = |outage: &mut Outage, seconds| outage.go_on(&error, began + Duration::from_secs(seconds));
+        assert_eq!([0, 1, 59, 60, 61].map(|second| told(&mut outage, second)), [true, false, false, true, false]);
+        outage.end();
+        assert_eq!([62, 119, 120].map(|second| told(&mut outage, second)), [false, false, true], "also of another");
     }
 }

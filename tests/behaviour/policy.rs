@@ -113,12 +113,19 @@ fn attempt(setup: &Setup, method: &str, peer: &str, tcp: bool, password: Passwor
 
 /// Tries every case of a table over UDP and TCP and reports all that differ.
 fn check(method: &str, table: Table, setup: &Setup) {
+    check_beside(None, method, table, setup);
+}
+
+/// The same; `other` is the policy for the other methods, if not that of the row.
+fn check_beside(other: Option<AuthPolicy>, method: &str, table: Table, setup: &Setup) {
     let mut wrong = Vec::new();
     for (policy, rows) in table {
         for (at, row) in rows.into_iter().enumerate() {
             let (place, peer) = [("inside", INSIDE), ("outside", OUTSIDE), ("denied", DENIED), ("no ACL", INSIDE)][at];
             let acl = if place == "no ACL" { Vec::new() } else { ACL.to_vec() };
-            let setup = Setup { policy, acl, ..setup.clone() };
+            let other = other.unwrap_or(policy);
+            let (register, call) = if method == "REGISTER" { (policy, other) } else { (other, policy) };
+            let setup = Setup { policy: register, policy_call: Some(call), acl, ..setup.clone() };
             for (password, expected) in [Password::Right, Password::Wrong, Password::None].into_iter().zip(row.chars())
             {
                 for tcp in [false, true] {
@@ -144,6 +151,16 @@ fn each_policy_lets_call_whom_it_should() {
 #[test]
 fn each_policy_lets_register_whom_it_should() {
     check("REGISTER", REGISTER, &Setup::default());
+}
+
+/// A trunk may let phones register with their passwords and a carrier call by its address.
+#[test]
+fn each_policy_holds_for_its_own_methods_whatever_the_other_says() {
+    for other in [AuthPolicy::All, AuthPolicy::Any, AuthPolicy::IpOnly, AuthPolicy::DigestOnly] {
+        let listed = Setup { may_register: vec!["alice"], ..Setup::default() };
+        check_beside(Some(other), "INVITE", CALL, &listed);
+        check_beside(Some(other), "REGISTER", REGISTER_LISTED, &listed);
+    }
 }
 
 #[test]

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use sipward::auth::{Algorithm, ChallengeStatus, NonceKeys};
+use sipward::auth::{Algorithm, ChallengeStatus, Ha1Set, NonceKeys, ResponseInput, response};
 use sipward::clock::Timestamp;
 use sipward::event::Outcome;
 
@@ -164,6 +164,53 @@ fn each_of_many_phones_of_one_user_gets_the_answer_that_it_missed() {
     round(&mut world, |_| String::new());
     round(&mut world, |phone| format!("Contact: <{}>;expires=0\r\n", phone.contact()));
     assert!(world.bindings("alice").is_empty());
+}
+
+/// A REGISTER of alice with an answer as in RFC 2069: no qop, no nc, no cnonce.
+fn register_rfc2069(alice: &mut Phone, password: &str, nonce: &str) -> String {
+    let plain = alice.register_with(&format!("Contact: <{}>;expires=600\r\n", alice.contact()));
+    let uri = plain.split(' ').nth(1).unwrap();
+    let input = ResponseInput {
+        method: b"REGISTER",
+        uri: uri.as_bytes(),
+        nonce: nonce.as_bytes(),
+        cnonce: b"",
+        qop: None,
+        body: b"",
+    };
+    let ha1 = Ha1Set::from_password(b"alice", REALM.as_bytes(), password.as_bytes());
+    let digest = response(Algorithm::Md5, ha1.get(Algorithm::Md5).unwrap(), false, &input);
+    let digits = String::from_utf8_lossy(digest.as_bytes());
+    let answer = format!(
+        "Authorization: Digest username=\"alice\", realm=\"{REALM}\", nonce=\"{nonce}\", uri=\"{uri}\", response=\"{digits}\"\r\n"
+    );
+    alice.with_answer(&plain, &answer)
+}
+
+#[test]
+fn an_answer_without_qop_is_accepted_where_the_operator_says_so_and_once_for_a_nonce() {
+    let mut strict = World::ordinary();
+    let mut alice = alice();
+    let text = register_rfc2069(&mut alice, "alice-secret", &strict.nonce(1));
+    let sent = alice.send(&mut strict, &text);
+    assert_eq!((status(&sent[0].text), strict.outcome()), (401, Outcome::MalformedAnswer));
+
+    let mut world = World::new(&Setup { allow_rfc2069: true, ..Setup::default() });
+    let nonce = world.nonce(1);
+    let text = register_rfc2069(&mut alice, "wrong", &nonce);
+    let sent = alice.send(&mut world, &text);
+    assert_eq!((status(&sent[0].text), world.outcome()), (401, Outcome::WrongPassword));
+    let text = register_rfc2069(&mut alice, "alice-secret", &nonce);
+    is_registered(&alice.send(&mut world, &text));
+    is_registered(&alice.send(&mut world, &text));
+    assert_eq!(world.outcome(), Outcome::Retransmission);
+    is_stale_challenge(&world.datagram(address(ELSEWHERE), &text));
+    let again = register_rfc2069(&mut alice, "alice-secret", &nonce);
+    is_stale_challenge(&alice.send(&mut world, &again));
+    let counted = register(&mut alice, &nonce, 1);
+    is_stale_challenge(&alice.send(&mut world, &counted));
+    let counted = register(&mut alice, &world.nonce(2), 1);
+    is_registered(&alice.send(&mut world, &counted));
 }
 
 #[test]
@@ -450,6 +497,7 @@ pub(crate) const SCENARIOS: &[fn()] = &[
     a_captured_answer_opens_no_other_request,
     a_retransmitted_register_gets_the_answer_that_it_missed,
     each_of_many_phones_of_one_user_gets_the_answer_that_it_missed,
+    an_answer_without_qop_is_accepted_where_the_operator_says_so_and_once_for_a_nonce,
     a_retransmitted_register_that_was_refused_is_refused_again,
     a_retransmitted_invite_gets_the_last_response,
     nonce_counts_may_jump_and_come_out_of_order_but_not_twice,

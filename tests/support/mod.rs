@@ -110,7 +110,9 @@ pub struct Sent {
 /// How the trunk of a world is set up.
 #[derive(Clone)]
 pub struct Setup {
+    /// For REGISTER, and for calls where there is none of their own.
     pub policy: AuthPolicy,
+    pub policy_call: Option<AuthPolicy>,
     /// Allow and deny entries, such as `("127.0.0.0/8", Rule::Allow)`.
     pub acl: Vec<(&'static str, Rule)>,
     /// Names that each allow entry may register without a password.
@@ -125,6 +127,7 @@ pub struct Setup {
     pub proxy: proxy::Settings,
     pub per_source_per_s: u32,
     pub failures_per_minute: u32,
+    pub allow_rfc2069: bool,
     /// The server has other keys than the server of an ordinary world: no nonce and no route token of there counts here.
     pub other_keys: bool,
     /// Every nonce of the last ten days and every nonce-count is taken for fresh, so that what was captured can be played
@@ -137,6 +140,7 @@ impl Default for Setup {
     fn default() -> Self {
         Self {
             policy: AuthPolicy::All,
+            policy_call: None,
             acl: Vec::new(),
             may_register: Vec::new(),
             algorithms: vec![Algorithm::Md5],
@@ -148,6 +152,7 @@ impl Default for Setup {
             proxy: proxy::Settings::default(),
             per_source_per_s: 0,
             failures_per_minute: 0,
+            allow_rfc2069: false,
             other_keys: false,
             forgets_replays: false,
             users: vec![
@@ -369,6 +374,7 @@ pub fn shared(setup: &Setup, now: Timestamp) -> Shared {
         directory: Arc::new(ArcSwap::from_pointee(directory(setup))),
         credentials: Arc::new(credentials),
         nonces: NonceKeys::new(nonce_key, Duration::from_secs(if setup.forgets_replays { 864_000 } else { 300 }), now),
+        allow_rfc2069: setup.allow_rfc2069,
         replay,
         rates: Arc::new(SourceRates::new(setup.per_source_per_s, Vec::new(), [6; 16])),
         failures: Arc::new(FailureTable::new(setup.failures_per_minute, Vec::new(), [8; 16])),
@@ -420,7 +426,7 @@ fn trunk(setup: &Setup, account: Arc<Account>, id: TrunkId, domain: &str) -> Tru
         domain: domain.into(),
         enabled: setup.enabled,
         policy_register: setup.policy,
-        policy_call: setup.policy,
+        policy_call: setup.policy_call.unwrap_or(setup.policy),
         acl: Acl::new(entries.collect()),
         algorithms: setup.algorithms.clone().into(),
         call_challenge: setup.call_challenge,

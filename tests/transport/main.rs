@@ -66,6 +66,49 @@ impl Obedient {
     }
 }
 
+impl Obedient {
+    fn obey_among_shards(&self, words: &[&str], flow: Flow, out: &mut Output) -> Disposition {
+        match *words {
+            ["tell", shard] if shard.parse() == Ok(self.shard) => {
+                let id = flow.connection;
+                self.note(format!("told {} of {} at {shard}", id.serial(), id.shard()));
+            }
+            ["tell", shard] => return Disposition::HandOver(shard.parse().unwrap()),
+            ["sleep", shard, millis] if shard.parse() == Ok(self.shard) => {
+                self.note(format!("asleep {shard}"));
+                sleep(Duration::from_millis(millis.parse().unwrap()));
+            }
+            ["sleep", shard, _] => return Disposition::HandOver(shard.parse().unwrap()),
+            ["which"] => answer(out, flow, &format!("shard {}", self.shard)),
+            ["answer", status, method] => {
+                let text = format!("SIP/2.0 {status} x\r\nVia: x\r\nCSeq: 1 {method}\r\n\r\n");
+                out.push(flow, None, |to| to.extend_from_slice(text.as_bytes()));
+            }
+            ["keep"] => {
+                *self.kept.lock().unwrap() = Some(flow);
+                answer(out, flow, &format!("kept {}", self.shard));
+            }
+            ["late", shard, fallback] => {
+                let gone = ConnectionId::new(shard.parse().unwrap(), 1 << 40);
+                let way = ReplyWay {
+                    flow: Flow::tcp(flow.local, flow.peer, gone),
+                    fallback: Some(fallback.parse().unwrap()),
+                };
+                out.push_reply(way, |to| to.extend_from_slice(&message("late")));
+            }
+            ["press", count] => {
+                let kept = self.kept.lock().unwrap().unwrap();
+                for index in 0..count.parse().unwrap() {
+                    let branch = BranchId { index, serial: 6 };
+                    out.push(kept, Some(branch), |to| to.resize(to.len() + (1 << 20), b'x'));
+                }
+            }
+            _ => self.note(format!("got {}", words.join(" "))),
+        }
+        Disposition::Done
+    }
+}
+
 impl PacketPath for Obedient {
     fn receive(
         &mut self,
@@ -97,36 +140,6 @@ impl PacketPath for Obedient {
                 let to = Flow::udp(local.parse().unwrap(), peer.parse().unwrap());
                 out.push(to, Some(BranchId { index: 9, serial: 9 }), |to| to.extend_from_slice(&message("sent")));
             }
-            ["tell", shard] if shard.parse() == Ok(self.shard) => {
-                let id = flow.connection;
-                self.note(format!("told {} of {} at {shard}", id.serial(), id.shard()));
-            }
-            ["tell", shard] => return Disposition::HandOver(shard.parse().unwrap()),
-            ["sleep", shard, millis] if shard.parse() == Ok(self.shard) => {
-                self.note(format!("asleep {shard}"));
-                sleep(Duration::from_millis(millis.parse().unwrap()));
-            }
-            ["sleep", shard, _] => return Disposition::HandOver(shard.parse().unwrap()),
-            ["which"] => answer(out, flow, &format!("shard {}", self.shard)),
-            ["keep"] => {
-                *self.kept.lock().unwrap() = Some(flow);
-                answer(out, flow, &format!("kept {}", self.shard));
-            }
-            ["late", shard, fallback] => {
-                let gone = ConnectionId::new(shard.parse().unwrap(), 1 << 40);
-                let way = ReplyWay {
-                    flow: Flow::tcp(flow.local, flow.peer, gone),
-                    fallback: Some(fallback.parse().unwrap()),
-                };
-                out.push_reply(way, |to| to.extend_from_slice(&message("late")));
-            }
-            ["press", count] => {
-                let kept = self.kept.lock().unwrap().unwrap();
-                for index in 0..count.parse().unwrap() {
-                    let branch = BranchId { index, serial: 6 };
-                    out.push(kept, Some(branch), |to| to.resize(to.len() + (1 << 20), b'x'));
-                }
-            }
             ["long", peer] => {
                 let to = Flow::udp(flow.local, peer.parse().unwrap());
                 out.push(to, Some(BranchId { index: 4, serial: 4 }), |to| to.resize(to.len() + 65_530, b'x'));
@@ -143,7 +156,7 @@ impl PacketPath for Obedient {
                 self.timer = Some((at, ReplyWay { flow, fallback }));
             }
             ["panic"] => panic!("as told"),
-            _ => self.note(format!("got {}", words.join(" "))),
+            _ => return self.obey_among_shards(&words, flow, out),
         }
         Disposition::Done
     }

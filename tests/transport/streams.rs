@@ -148,3 +148,112 @@ fn messages_on_a_stream_that_was_opened_here_arrive_at_the_address_that_is_liste
         expect(&mut stream, &message(&format!("at {at}")));
     }
 }
+
+#[test]
+fn streams_on_which_nothing_was_accepted_are_closed_early_and_keep_alives_do_not_help() {
+    let server = Server::start(&["tcp:127.0.0.1:0"], |settings| settings.tcp_unproven_idle_s = 1);
+    let started_at = Instant::now();
+    let mut useless = [&b""[..], &message("answer 403 INVITE"), &message("answer 200 OPTIONS")].map(|first| {
+        let mut stream = server.connect(0);
+        stream.write_all(first).unwrap();
+        stream
+    });
+    let mut useful = ["answer 100 INVITE", "answer 200 REGISTER", "echo request"].map(|first| {
+        let mut stream = server.connect(0);
+        stream.write_all(&message(first)).unwrap();
+        stream
+    });
+    while started_at.elapsed() < Duration::from_millis(900) {
+        for stream in &mut useless {
+            stream.write_all(b"\r\n\r\n").unwrap();
+        }
+        sleep(Duration::from_millis(100));
+    }
+    eventually("they are closed", || server.count("connections_closed_unproven") == 3);
+    assert!(started_at.elapsed() >= Duration::from_secs(1));
+    for stream in &mut useless {
+        let _ = stream.read_to_end(&mut Vec::new());
+    }
+    for stream in &mut useful {
+        stream.write_all(&message("echo still here")).unwrap();
+        let mut all = Vec::new();
+        while !all.ends_with(&message("echo still here")) {
+            let mut byte = [0];
+            stream.read_exact(&mut byte).unwrap();
+            all.extend_from_slice(&byte);
+        }
+    }
+}
+
+#[test]
+fn when_all_places_are_taken_the_oldest_stream_that_has_shown_nothing_gives_way() {
+    let server = Server::start(&["tcp:127.0.0.1:0"], |settings| {
+        settings.workers = 2;
+        settings.tcp_max_connections = 3;
+    });
+    let serve = |stream: &mut TcpStream| {
+        stream.write_all(&message("echo hi")).unwrap();
+        expect(stream, &message("echo hi"));
+    };
+    let mut first = server.connect(0);
+    serve(&mut first);
+    let mut silent = [2, 3].map(|open| {
+        let stream = server.connect(0);
+        eventually("it is open", || server.count("connections_open") == open);
+        stream
+    });
+    let mut newcomers = Vec::new();
+    for (given_way, oldest) in (1..).zip(&mut silent) {
+        let mut newcomer = server.connect(0);
+        serve(&mut newcomer);
+        assert!(is_closed(oldest));
+        eventually("it is counted", || server.count("connections_closed_gave_way") == given_way);
+        newcomers.push(newcomer);
+    }
+    assert!(is_closed(&mut server.connect(0)), "all that are open have shown something");
+    assert_eq!(server.count("connections_refused_full"), 1);
+    serve(&mut first);
+}
+
+/// In a process of its own, for a limit on descriptors counts for all threads of one.
+#[test]
+fn streams_are_accepted_again_when_descriptors_have_run_out_and_there_are_some() {
+    const LIMITED: &str = "SIPWARD_TEST_WITH_FEW_DESCRIPTORS";
+    if std::env::var_os(LIMITED).is_some() {
+        return run_out_of_descriptors();
+    }
+    let own_name = "streams::streams_are_accepted_again_when_descriptors_have_run_out_and_there_are_some";
+    let limited = std::process::Command::new("sh")
+        .args(["-c", "ulimit -n 100 && exec \"$0\" --exact --nocapture \"$1\""])
+        .arg(std::env::current_exe().unwrap())
+        .arg(own_name)
+        .env(LIMITED, "1")
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&limited.stdout);
+    assert!(
+        limited.status.success() && said.contains("1 passed"),
+        "{said}{}",
+        String::from_utf8_lossy(&limited.stderr)
+    );
+}
+
+fn run_out_of_descriptors() {
+    let server = Server::start(&["tcp:127.0.0.1:0"], |_| {});
+    let mut served = server.connect(0);
+    served.write_all(&message("echo hi")).unwrap();
+    expect(&mut served, &message("echo hi"));
+    let client = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+    let hogs: Vec<_> = std::iter::from_fn(|| std::fs::File::open("/dev/null").ok()).collect();
+    client.connect(&server.address(0).into()).unwrap();
+    eventually("accepting fails", || server.count("accepts_failed") > 0);
+    sleep(Duration::from_millis(500));
+    assert!(server.count("accepts_failed") < 10, "it is not tried again and again");
+    served.write_all(&message("echo served meanwhile")).unwrap();
+    expect(&mut served, &message("echo served meanwhile"));
+    drop(hogs);
+    let mut waiting = TcpStream::from(client);
+    waiting.set_read_timeout(Some(PATIENCE)).unwrap();
+    waiting.write_all(&message("echo at last")).unwrap();
+    expect(&mut waiting, &message("echo at last"));
+}
