@@ -175,13 +175,14 @@ impl Connections {
     ) -> Result<(), Unwritten> {
         let max_waiting = self.write_queue_bytes;
         let Some(connection) = self.get_mut(id) else { return Err(Unwritten::Gone) };
-        if let Err(reason) = connection.write(bytes, origin, max_waiting, cork, now) {
-            self.close(id, reason);
-            return Err(if reason == CloseReason::Unread { Unwritten::Unread } else { Unwritten::Gone });
-        }
+        // Before the peer can know: from then on its stream gives way to none.
         if !connection.is_proven && is_welcome(bytes) {
             connection.is_proven = true;
             connection.permit.prove();
+        }
+        if let Err(reason) = connection.write(bytes, origin, max_waiting, cork, now) {
+            self.close(id, reason);
+            return Err(if reason == CloseReason::Unread { Unwritten::Unread } else { Unwritten::Gone });
         }
         if cork && !connection.is_dirty {
             connection.is_dirty = true;
@@ -219,10 +220,12 @@ impl Connections {
             self.by_peer.remove(&connection.peer);
         }
         tracing::debug!(peer = %connection.peer, ?reason, "connection closed");
-        self.counters.count_close(reason);
         connection.wake.notify_one();
         self.partial_bytes = self.partial_bytes.saturating_sub(connection.partial.capacity());
         let has_spoken = connection.has_spoken;
+        // Whoever sees by the counters that a place is free finds it so.
+        drop(connection.permit);
+        self.counters.count_close(reason);
         for origin in connection.queue.into_unsent() {
             self.counters.stream_sends_failed.increment();
             self.aftermath.extend(origin.map(Aftermath::SendFailed));
