@@ -28,7 +28,7 @@ use crate::flow::ConnectionId;
 /// Every stream that the shard owns, and what the engine is still to be told of them.
 pub(super) struct Connections {
     shard: u8,
-    slots: Slab<Connection>,
+    pub(super) slots: Slab<Connection>,
     /// Counts up with every stream, so that the identity of a closed one never returns.
     opened: u64,
     /// Which stream to use toward a peer; the latest, if there are several.
@@ -41,7 +41,7 @@ pub(super) struct Connections {
     counters: Arc<TransportCounters>,
     connecting: usize,
     /// Bytes of memory for messages that are not whole.
-    partial_bytes: usize,
+    pub(super) partial_bytes: usize,
     dirty: Vec<ConnectionId>,
     pub(super) aftermath: VecDeque<Aftermath>,
     /// Streams that a task is to open.
@@ -54,10 +54,6 @@ pub(super) struct Connections {
 /// Streams that may be being opened at once: each holds a descriptor for [`super::tcp::CONNECT_TIMEOUT`] when the peer
 /// is silent, and the addresses come from registered contacts.
 const MAX_CONNECTING: usize = 256;
-
-/// Memory of one shard for messages that are not whole, in bytes: 500 of the longest. Without a bound, a few thousand
-/// streams that each stop short of the end of one could take it all.
-const MAX_PARTIAL_BYTES: usize = 64 << 20;
 
 /// A slot and a number of the opening make up a serial.
 const SLOT_BITS: u32 = 24;
@@ -175,13 +171,14 @@ impl Connections {
     ) -> Result<(), Unwritten> {
         let max_waiting = self.write_queue_bytes;
         let Some(connection) = self.get_mut(id) else { return Err(Unwritten::Gone) };
-        if let Err(reason) = connection.write(bytes, origin, max_waiting, cork, now) {
-            self.close(id, reason);
-            return Err(if reason == CloseReason::Unread { Unwritten::Unread } else { Unwritten::Gone });
-        }
+        // Before the peer can know: from then on its stream gives way to none.
         if !connection.is_proven && is_welcome(bytes) {
             connection.is_proven = true;
             connection.permit.prove();
+        }
+        if let Err(reason) = connection.write(bytes, origin, max_waiting, cork, now) {
+            self.close(id, reason);
+            return Err(if reason == CloseReason::Unread { Unwritten::Unread } else { Unwritten::Gone });
         }
         if cork && !connection.is_dirty {
             connection.is_dirty = true;
@@ -219,10 +216,12 @@ impl Connections {
             self.by_peer.remove(&connection.peer);
         }
         tracing::debug!(peer = %connection.peer, ?reason, "connection closed");
-        self.counters.count_close(reason);
         connection.wake.notify_one();
         self.partial_bytes = self.partial_bytes.saturating_sub(connection.partial.capacity());
         let has_spoken = connection.has_spoken;
+        // Whoever sees by the counters that a place is free finds it so.
+        drop(connection.permit);
+        self.counters.count_close(reason);
         for origin in connection.queue.into_unsent() {
             self.counters.stream_sends_failed.increment();
             self.aftermath.extend(origin.map(Aftermath::SendFailed));
@@ -231,27 +230,6 @@ impl Connections {
         if self.slots.is_empty() {
             self.slots.shrink_to_fit();
             self.count_changed.notify_one();
-        }
-    }
-
-    /// Takes out what has arrived of a message.
-    pub(super) fn take_partial(&mut self, id: ConnectionId) -> Vec<u8> {
-        let partial = self.get_mut(id).map(|connection| std::mem::take(&mut connection.partial)).unwrap_or_default();
-        self.partial_bytes = self.partial_bytes.saturating_sub(partial.capacity());
-        partial
-    }
-
-    /// Keeps what has arrived of a message. Where that is too much for all streams together, those are closed that have
-    /// waited longest for the rest, first of all those that have shown nothing.
-    pub(super) fn keep_partial(&mut self, id: ConnectionId, partial: Vec<u8>) {
-        let Some(connection) = self.get_mut(id) else { return };
-        let bytes = partial.capacity();
-        connection.partial = partial;
-        self.partial_bytes += bytes;
-        while self.partial_bytes > MAX_PARTIAL_BYTES {
-            let unfinished = self.slots.iter().filter(|(_, one)| !one.partial.is_empty()).map(|(_, one)| one);
-            let Some(first) = unfinished.min_by_key(|one| (one.is_proven, one.partial_since)) else { break };
-            self.close(first.id, CloseReason::Incomplete);
         }
     }
 
@@ -317,38 +295,4 @@ impl Connections {
 
 fn slot(id: ConnectionId) -> usize {
     usize::try_from(id.serial() & SLOT_MASK).unwrap_or(usize::MAX)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn unfinished_messages_have_so_much_memory_and_the_oldest_of_the_unproven_give_it_back() {
-        let settings = Settings::default();
-        let admission = Admission::new(9, 9);
-        let mut connections = Connections::new(0, &settings, Vec::new(), admission, Arc::default());
-        let at = |second| Timestamp::from_secs(second);
-        let mut keep = |port, second, is_proven, bytes: usize| {
-            let address = SocketAddr::from(([127, 0, 0, 1], port));
-            let id = connections.toward(address, address, at(second)).unwrap();
-            let connection = connections.get_mut(id).unwrap();
-            (connection.is_proven, connection.partial_since) = (is_proven, Some(at(second)));
-            connections.keep_partial(id, vec![0; bytes]);
-            let ports = connections.slots.iter().map(|(_, one)| one.peer.port());
-            let mut ports: Vec<_> = ports.collect();
-            ports.sort_unstable();
-            (ports, connections.partial_bytes)
-        };
-        let third = MAX_PARTIAL_BYTES / 3;
-        keep(1, 1, true, third);
-        keep(2, 2, false, third);
-        assert_eq!(keep(3, 3, false, third), (vec![1, 2, 3], 3 * third));
-        assert_eq!(keep(4, 4, false, third), (vec![1, 3, 4], 3 * third), "2 had waited longest of those not proven");
-        assert_eq!(keep(5, 5, false, 2 * third), (vec![1, 5], 3 * third));
-        assert_eq!(keep(6, 6, true, MAX_PARTIAL_BYTES), (vec![6], MAX_PARTIAL_BYTES));
-        let id = connections.slots.iter().map(|(_, one)| one.id).next().unwrap();
-        assert_eq!(connections.take_partial(id).len(), MAX_PARTIAL_BYTES);
-        assert_eq!(connections.partial_bytes, 0);
-    }
 }

@@ -16,6 +16,7 @@ mod inbox;
 mod links;
 mod local_addresses;
 mod packet_path;
+mod partials;
 mod proof;
 mod settings;
 mod shard;

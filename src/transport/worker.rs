@@ -12,7 +12,6 @@ use tokio::net::TcpListener;
 use tokio::net::UdpSocket;
 use tokio::runtime::Builder;
 use tokio::sync::Notify;
-use tokio::sync::mpsc;
 use tokio::sync::watch;
 use tokio::task::AbortHandle;
 use tokio::task::LocalSet;
@@ -25,6 +24,7 @@ use super::admission::Admission;
 use super::bind::ShardSockets;
 use super::connections::Connections;
 use super::counters::TransportCounters;
+use super::inbox::Inbox;
 use super::inbox::Inboxes;
 use super::inbox::Letter;
 use super::links::Links;
@@ -46,7 +46,7 @@ pub(super) struct Worker {
     pub(super) counters: Arc<TransportCounters>,
     pub(super) admission: Arc<Admission>,
     pub(super) inboxes: Inboxes,
-    pub(super) inbox: mpsc::Receiver<Letter>,
+    pub(super) inbox: Inbox,
     pub(super) clock: Clock,
     pub(super) stop: watch::Receiver<bool>,
 }
@@ -105,7 +105,7 @@ fn start_tasks<P: PacketPath>(
     tasks: &Tasks,
     listeners: Vec<TcpListener>,
     admission: &Arc<Admission>,
-    inbox: mpsc::Receiver<Letter>,
+    inbox: Inbox,
 ) -> Vec<AbortHandle> {
     let mut started = vec![
         tasks.start(read_letters(Rc::clone(shard), inbox)),
@@ -136,9 +136,9 @@ async fn read_datagrams<P: PacketPath>(shard: Shared<P>, index: usize, socket: R
     }
 }
 
-async fn read_letters<P: PacketPath>(shard: Shared<P>, mut inbox: mpsc::Receiver<Letter>) {
+async fn read_letters<P: PacketPath>(shard: Shared<P>, mut inbox: Inbox) {
     let mut letters = Vec::with_capacity(LETTERS_PER_TURN);
-    while inbox.recv_many(&mut letters, LETTERS_PER_TURN).await > 0 {
+    while inbox.read(&mut letters, LETTERS_PER_TURN).await > 0 {
         {
             let mut shard = shard.borrow_mut();
             let now = shard.clock.now();
