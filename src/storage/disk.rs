@@ -12,6 +12,7 @@ use super::directory::Acknowledged;
 use super::error::WriteError;
 use super::key::{self, Kind};
 use super::record;
+use super::snapshot::{Current, Snapshots};
 use super::state::{State, row_hash};
 
 /// What the writing thread works on.
@@ -26,11 +27,16 @@ pub(super) struct Disk {
     pub(super) acknowledged: Acknowledged,
     pub(super) credentials: Arc<Credentials>,
     pub(super) state: State,
+    pub(super) snapshots: Arc<Snapshots>,
 }
 
 impl Disk {
     /// The inner error is the caller's own, the outer one the disk's.
-    pub(super) fn apply(&mut self, changes: &mut Changes) -> Result<Result<usize, WriteError>, String> {
+    pub(super) fn apply(
+        &mut self,
+        changes: &mut Changes,
+        current: &mut Current,
+    ) -> Result<Result<usize, WriteError>, String> {
         let engine = |error: sled::Error| error.to_string();
         let mut batch = sled::Batch::default();
         let mut contents = self.state.contents;
@@ -45,6 +51,7 @@ impl Disk {
                 }
                 Err(error) => return Ok(Err(error)),
             }
+            current.keep(key, old.as_ref());
             if let Some(old) = old {
                 contents ^= row_hash(key, &old);
             }

@@ -6,6 +6,7 @@
 //!
 //! Opening never starts empty where something was, and says in words what is wrong and what to do ([`OpenError`]).
 
+mod backup;
 mod bindings;
 mod changes;
 mod credentials;
@@ -21,12 +22,14 @@ mod record;
 mod restore;
 mod schema;
 mod settings;
+mod snapshot;
 mod state;
 mod writer;
 
 #[cfg(test)]
 mod tests;
 
+pub use backup::{BackupError, BackupSummary, check_backup, receive_backup, restore_backup};
 pub use bindings::{BindingJournal, JournalCounts, ReadRecord};
 pub use changes::{Changes, MAX_RECORD};
 pub use credentials::Credentials;
@@ -45,6 +48,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use directory::Directory;
+use snapshot::Snapshots;
 use writer::Writer;
 
 /// An open store. Dropping it finishes what is queued, syncs, and gives the folder free.
@@ -56,6 +60,7 @@ pub struct Store {
     credentials: Arc<Credentials>,
     objects: sled::Tree,
     bindings: sled::Tree,
+    snapshots: Arc<Snapshots>,
     _db: sled::Db,
     directory: Directory,
 }

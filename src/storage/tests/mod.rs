@@ -1,5 +1,6 @@
 //! Tests of the store as a whole; those that need a process of their own are in `tests/storage.rs`.
 
+mod backup;
 mod bindings;
 mod changes;
 mod import;
