@@ -97,6 +97,11 @@ impl Directory {
     /// From now on, the folder holds a part of a backup, and nothing of anybody else.
     pub(super) fn mark_restoring(&self) -> io::Result<()> {
         self.remove_engine_files()?;
+        // That of a restore that was cut off.
+        match fs::remove_file(self.path.join(ACKNOWLEDGED)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
         self.write_marker(RESTORING)
     }
 

@@ -101,9 +101,7 @@ impl BackupError {
         match error {
             FormatError::Io(source) => Self::Io { path, action: "read it", source },
             FormatError::NotABackup => Self::NotABackup { path },
-            FormatError::Newer(found) => {
-                Self::Newer { path, what: "format", found, known: super::format::VERSION }
-            }
+            FormatError::Newer(found) => Self::Newer { path, what: "format", found, known: super::format::VERSION },
             FormatError::Damaged(place, detail) => Self::Damaged { path, place, detail: detail.to_owned() },
         }
     }

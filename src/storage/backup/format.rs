@@ -208,10 +208,9 @@ impl<R: Read> Reader<R> {
 
     fn fill(&mut self, bytes: &mut [u8]) -> Result<(), FormatError> {
         self.input.read_exact(bytes).map_err(|error| match error.kind() {
-            io::ErrorKind::UnexpectedEof => FormatError::Damaged(
-                format!("byte {}", self.at),
-                "the file ends there; the rest is missing",
-            ),
+            io::ErrorKind::UnexpectedEof => {
+                FormatError::Damaged(format!("byte {}", self.at), "the file ends there; the rest is missing")
+            }
             _ => FormatError::Io(error),
         })?;
         self.sum.update(&*bytes);

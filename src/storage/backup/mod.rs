@@ -63,7 +63,8 @@ impl Store {
         }
         let mut bindings = 0;
         for row in &self.bindings {
-            let (key, value) = row.map_err(|error| ReadError::Engine { tree: "bindings", detail: error.to_string() })?;
+            let (key, value) =
+                row.map_err(|error| ReadError::Engine { tree: "bindings", detail: error.to_string() })?;
             writer.record(Tag::Bindings, &key, &value)?;
             bindings += 1;
         }
@@ -138,4 +139,17 @@ impl Drop for Pending {
     fn drop(&mut self) {
         let _ = fs::remove_file(&self.temporary);
     }
+}
+
+/// A file that is right in itself, whatever its rows are.
+#[cfg(test)]
+pub(super) fn sealed(objects: &[(Vec<u8>, Vec<u8>)], store_format: u32, contents: u64) -> Vec<u8> {
+    let header = Header { store_format, made_at: 0, program: "test".to_owned(), change: 1, contents };
+    let mut bytes = Vec::new();
+    let mut writer = format::Writer::begin(&mut bytes, &header).unwrap();
+    for (key, value) in objects {
+        writer.record(Tag::Object, key, value).unwrap();
+    }
+    writer.finish().unwrap();
+    bytes
 }

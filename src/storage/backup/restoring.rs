@@ -100,7 +100,8 @@ fn read(
         let (found, known) = (header.store_format, FORMAT);
         return Err(BackupError::Newer { path: path.to_owned(), what: "a store of format", found, known });
     }
-    let mut summary = BackupSummary { made_at: header.made_at, program: header.program.clone(), objects: 0, bindings: 0 };
+    let mut summary =
+        BackupSummary { made_at: header.made_at, program: header.program.clone(), objects: 0, bindings: 0 };
     while let Some(record) = reader.next().map_err(of_format)? {
         match record.tag {
             Tag::Object => summary.objects += 1,
