@@ -14,7 +14,7 @@
 //! | 1 mechanisms | [`acl`], [`limits`], [`auth`], [`trunk`], [`transaction`], [`location`], [`dialog`], [`event`] |
 //! | 2 services | [`registrar`], [`proxy`] |
 //! | 3 engine | [`engine`] |
-//! | 4 shell | [`storage`], [`metrics`], [`report`], [`transport`], [`api`] |
+//! | 4 shell | [`storage`], [`administration`], [`metrics`], [`report`], [`transport`], [`api`] |
 //! | 5 wiring | [`config`], [`first_run`], [`app`], [`cli`] |
 //!
 //! **The life of a REGISTER.** `transport` reads a datagram and hands it to the [`engine::Engine`] of its shard. [`message`] finds the
@@ -43,6 +43,7 @@ pub mod registrar;
 
 pub mod engine;
 
+pub mod administration;
 pub mod api;
 pub mod metrics;
 pub mod report;

@@ -25,7 +25,7 @@ const TABLE: &[(u8, &str, &[&str])] = &[
     (1, "trunk", &["acl", "auth", "flow", "message", "trunk_id"]),
     (1, "transaction", &["clock", "flow", "message", "output"]),
     (1, "location", &["clock", "flow", "trunk", "trunk_id"]),
-    (1, "dialog", &["clock", "flow", "message"]),
+    (1, "dialog", &["clock", "flow", "message", "trunk_id"]),
     (1, "event", &["auth", "flow", "location"]),
     (2, "registrar", &["auth", "clock", "event", "flow", "location", "message", "transaction", "trunk", "trunk_id"]),
     (
@@ -67,10 +67,19 @@ const TABLE: &[(u8, &str, &[&str])] = &[
         ],
     ),
     (4, "storage", &["acl", "auth", "clock", "location", "message", "trunk", "trunk_id"]),
+    (
+        4,
+        "administration",
+        &["acl", "auth", "clock", "dialog", "event", "flow", "location", "message", "storage", "trunk", "trunk_id"],
+    ),
     (4, "metrics", &["clock", "dialog", "engine", "event", "flow", "location", "storage", "trunk"]),
     (4, "report", &["clock", "event", "flow", "location", "metrics", "trunk"]),
     (4, "transport", &["clock", "engine", "event", "flow", "message", "metrics", "output", "report", "trunk"]),
-    (4, "api", &["acl", "auth", "clock", "limits", "location", "metrics", "report", "storage", "trunk"]),
+    (
+        4,
+        "api",
+        &["acl", "administration", "auth", "clock", "limits", "location", "metrics", "report", "storage", "trunk"],
+    ),
     (
         5,
         "config",
@@ -96,6 +105,7 @@ const TABLE: &[(u8, &str, &[&str])] = &[
         "app",
         &[
             "acl",
+            "administration",
             "api",
             "auth",
             "clock",

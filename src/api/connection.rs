@@ -9,9 +9,10 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, Sleep};
+
+use super::stream::Stream;
 
 /// How long a connection may wait for its next request, or for the client to read an answer.
 const IDLE: Duration = Duration::from_secs(30);
@@ -24,7 +25,7 @@ const MAX_REQUEST: usize = 256 * 1024;
 
 #[derive(Debug)]
 pub(super) struct Connection {
-    stream: TcpStream,
+    stream: Stream,
     deadline: Pin<Box<Sleep>>,
     /// Bytes since the last answer; none while idle.
     received: usize,
@@ -33,7 +34,7 @@ pub(super) struct Connection {
 }
 
 impl Connection {
-    pub(super) fn new(stream: TcpStream, place: Option<OwnedSemaphorePermit>) -> Self {
+    pub(super) fn new(stream: Stream, place: Option<OwnedSemaphorePermit>) -> Self {
         Self { stream, deadline: Box::pin(tokio::time::sleep(IDLE)), received: 0, _place: place }
     }
 
@@ -112,7 +113,7 @@ impl AsyncWrite for Connection {
 #[cfg(test)]
 mod tests {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
-    use tokio::net::TcpListener;
+    use tokio::net::{TcpListener, TcpStream};
 
     use super::*;
 
@@ -120,7 +121,8 @@ mod tests {
     async fn pair() -> (Connection, TcpStream) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
-        (Connection::new(listener.accept().await.unwrap().0, None), client)
+        let accepted = Stream::new(listener.accept().await.unwrap().0, None);
+        (Connection::new(accepted, None), client)
     }
 
     #[tokio::test]

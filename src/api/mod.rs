@@ -6,42 +6,43 @@
 #![allow(clippy::disallowed_methods, reason = "the API is shell: it hands what may touch the disk to another thread")]
 
 mod access;
+mod backup;
 mod connection;
 mod credentials;
 mod envelope;
 mod error;
+mod failures;
 mod health;
+mod origin;
 mod serve;
 mod settings;
+mod stream;
+mod tls;
 mod trunks;
 
 pub use access::token_hash;
 pub use serve::serve;
-pub use settings::Settings;
+pub use settings::{OperatorToken, Settings};
+pub use tls::{Certificate, TlsError};
 
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
 
 use axum::Router;
-use axum::extract::{DefaultBodyLimit, Request};
-use axum::http::header::CACHE_CONTROL;
-use axum::http::{HeaderValue, StatusCode};
-use axum::middleware::{Next, from_fn};
-use axum::response::{IntoResponse, Response};
+use axum::extract::DefaultBodyLimit;
+use axum::http::StatusCode;
+use axum::middleware::from_fn_with_state;
 use axum::routing::{MethodRouter, get};
 
 use crate::metrics::Metrics;
 use crate::storage::{ReadError, Store};
 
 use error::ApiError;
+use failures::Failures;
 
 /// Largest request body, in bytes.
 const MAX_BODY: usize = 64 * 1024;
-
-/// Longest time that a request may take once its head is there.
-const LONGEST: Duration = Duration::from_secs(10);
 
 /// What the API works on.
 pub struct Api {
@@ -49,6 +50,9 @@ pub struct Api {
     metrics: Arc<Metrics>,
     domain: Box<str>,
     ready: AtomicBool,
+    operator: Option<OperatorToken>,
+    behind_proxy: bool,
+    failures: Failures,
 }
 
 impl fmt::Debug for Api {
@@ -60,7 +64,21 @@ impl fmt::Debug for Api {
 impl Api {
     /// Over `store`; `domain` is `[sip] domain`, under which trunks and realms are named. Not ready yet.
     pub fn new(store: Arc<Store>, metrics: Arc<Metrics>, domain: &str) -> Self {
-        Self { store, metrics, domain: domain.into(), ready: AtomicBool::new(false) }
+        Self {
+            store,
+            metrics,
+            domain: domain.into(),
+            ready: AtomicBool::new(false),
+            operator: None,
+            behind_proxy: false,
+            failures: Failures::default(),
+        }
+    }
+
+    /// As the operator has decided.
+    #[must_use]
+    pub fn with_settings(self, settings: &Settings) -> Self {
+        Self { operator: settings.operator_token, behind_proxy: settings.behind_proxy, ..self }
     }
 
     /// Says whether SIP is served, which is what `/healthz` answers.
@@ -88,6 +106,7 @@ impl Api {
 /// All routes.
 pub fn router(api: Arc<Api>) -> Router {
     let router = Router::new().route("/healthz", get(health::healthz)).route("/metrics", get(health::metrics));
+    let router = router.route("/api/v1/operator/backup", get(backup::download));
     let router = of_account(router, "trunks", get(trunks::list));
     of_account(router, "trunks/credentials", get(credentials::list))
         .fallback(async || ApiError::new(StatusCode::NOT_FOUND, "There is nothing at this path"))
@@ -95,7 +114,7 @@ pub fn router(api: Arc<Api>) -> Router {
             ApiError::new(StatusCode::METHOD_NOT_ALLOWED, "This path does not take this method")
         })
         .layer(DefaultBodyLimit::max(MAX_BODY))
-        .layer(from_fn(finish))
+        .layer(from_fn_with_state(api.clone(), origin::frame))
         .with_state(api)
 }
 
@@ -104,16 +123,6 @@ pub fn router(api: Arc<Api>) -> Router {
 fn of_account(router: Router<Arc<Api>>, path: &str, methods: MethodRouter<Arc<Api>>) -> Router<Arc<Api>> {
     let path = format!("/api/v1/{{area}}/{{auth_id}}/{path}");
     router.route(&path, methods.clone()).route(&format!("{path}/"), methods)
-}
-
-/// Gives up on what takes too long, and keeps answers out of caches.
-async fn finish(request: Request, next: Next) -> Response {
-    let mut response = match tokio::time::timeout(LONGEST, next.run(request)).await {
-        Ok(response) => response,
-        Err(_) => ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "The request took too long").into_response(),
-    };
-    response.headers_mut().entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
-    response
 }
 
 #[cfg(test)]

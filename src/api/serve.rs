@@ -8,11 +8,15 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::serve::Listener;
+use axum::extract::connect_info::Connected;
+use axum::serve::{IncomingStream, Listener};
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, oneshot};
+use tokio_rustls::TlsAcceptor;
 
 use super::connection::Connection;
+use super::stream::Stream;
+use super::tls::Certificate;
 use super::{Api, router};
 
 /// Connections at once; further ones wait in the kernel's queue.
@@ -21,17 +25,19 @@ const MAX_CONNECTIONS: usize = 512;
 /// How long requests may go on after the end was called.
 const GRACE: Duration = Duration::from_secs(2);
 
-/// Answers on `listener` until `shutdown` is there; then takes no new connections, lets requests end for at most two seconds, and returns.
+/// Answers on `listener`, over TLS where there is a `certificate`, until `shutdown` is there; then takes no new connections, lets requests end for at most two seconds, and returns.
 ///
 /// # Errors
 /// The listener cannot be used.
 pub async fn serve(
     listener: std::net::TcpListener,
+    certificate: Option<Arc<Certificate>>,
     api: Arc<Api>,
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> io::Result<()> {
     listener.set_nonblocking(true)?;
-    let listener = Bounded::new(TcpListener::from_std(listener)?, MAX_CONNECTIONS);
+    let acceptor = certificate.as_ref().map(Certificate::acceptor).transpose().map_err(io::Error::other)?;
+    let listener = Bounded::new(TcpListener::from_std(listener)?, acceptor, MAX_CONNECTIONS);
     let (tell, told) = oneshot::channel();
     let signal = async move {
         shutdown.await;
@@ -41,23 +47,41 @@ pub async fn serve(
         let _ = told.await;
         tokio::time::sleep(GRACE).await;
     };
-    let server = axum::serve(listener, router(api)).with_graceful_shutdown(signal);
+    let follow = async move {
+        match certificate {
+            Some(certificate) => certificate.follow().await,
+            None => std::future::pending().await,
+        }
+    };
+    let service = router(api).into_make_service_with_connect_info::<PeerAddress>();
+    let server = axum::serve(listener, service).with_graceful_shutdown(signal);
     tokio::select! {
         result = server.into_future() => result,
         () = grace => Ok(()),
+        () = follow => Ok(()),
+    }
+}
+
+/// Where a connection comes from.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct PeerAddress(pub(super) SocketAddr);
+
+impl Connected<IncomingStream<'_, Bounded>> for PeerAddress {
+    fn connect_info(stream: IncomingStream<'_, Bounded>) -> Self {
+        Self(*stream.remote_addr())
     }
 }
 
 /// A listener with a bound on the connections that are open.
-#[derive(Debug)]
 pub(super) struct Bounded {
     listener: TcpListener,
+    acceptor: Option<TlsAcceptor>,
     places: Arc<Semaphore>,
 }
 
 impl Bounded {
-    pub(super) fn new(listener: TcpListener, places: usize) -> Self {
-        Self { listener, places: Arc::new(Semaphore::new(places)) }
+    pub(super) fn new(listener: TcpListener, acceptor: Option<TlsAcceptor>, places: usize) -> Self {
+        Self { listener, acceptor, places: Arc::new(Semaphore::new(places)) }
     }
 }
 
@@ -71,7 +95,7 @@ impl Listener for Bounded {
         let (stream, address) = Listener::accept(&mut self.listener).await;
         // Without it answers wait for the client's delayed acknowledgement; they still come.
         let _ = stream.set_nodelay(true);
-        (Connection::new(stream, place), address)
+        (Connection::new(Stream::new(stream, self.acceptor.as_ref()), place), address)
     }
 
     fn local_addr(&self) -> io::Result<SocketAddr> {

@@ -1,5 +1,6 @@
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use serde_json::Value;
 use tempfile::TempDir;
@@ -171,7 +172,7 @@ impl Server {
         let address = listener.local_addr().unwrap();
         let (stop, stopped) = oneshot::channel();
         let shutdown = async move { drop(stopped.await) };
-        let served = tokio::spawn(serve(listener, Arc::clone(&api), shutdown));
+        let served = tokio::spawn(serve(listener, None, Arc::clone(&api), shutdown));
         Self { api, address, stop: Some(stop), served, _folder: folder }
     }
 
@@ -429,7 +430,7 @@ async fn a_client_that_holds_its_connection_does_not_hold_the_end_up_for_long() 
 async fn connections_beyond_the_limit_wait_until_one_ends() {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    let mut bounded = serve::Bounded::new(listener, 1);
+    let mut bounded = serve::Bounded::new(listener, None, 1);
     let _clients = (TcpStream::connect(address).await.unwrap(), TcpStream::connect(address).await.unwrap());
     let (first, _) = axum::serve::Listener::accept(&mut bounded).await;
     let second = tokio::time::timeout(Duration::from_millis(50), axum::serve::Listener::accept(&mut bounded)).await;

@@ -4,7 +4,6 @@
 mod housekeeping;
 mod metered;
 mod provision;
-mod snapshot;
 
 use std::net::{IpAddr, TcpListener};
 use std::sync::Arc;
@@ -13,6 +12,7 @@ use std::time::Duration;
 use anyhow::Context;
 use arc_swap::ArcSwap;
 
+use crate::administration::{self, Administration, JudgedBindings, Welcome};
 use crate::api::{self, Api};
 use crate::auth::{MemoryReplayWindows, NonceKeys};
 use crate::clock::Timestamp;
@@ -46,6 +46,15 @@ fn random_bytes<const N: usize>() -> anyhow::Result<[u8; N]> {
     Ok(bytes)
 }
 
+/// Looks at what [`run`] would stop on before it makes anything: files that the configuration names.
+///
+/// # Errors
+/// The first that cannot be used.
+pub fn check(config: &Config) -> anyhow::Result<()> {
+    api::Certificate::load(&config.api)?;
+    Ok(())
+}
+
 /// Runs the server until SIGTERM or SIGINT.
 ///
 /// # Errors
@@ -63,6 +72,7 @@ pub fn run(config: Config) -> anyhow::Result<()> {
     let bound = transport::bind(config.transport.clone())?;
     let api_listener = bind_api(&config)?;
     let api_address = api_listener.local_addr()?;
+    let certificate = api::Certificate::load(&config.api)?;
     let addresses = Arc::new(LocalAddresses::read().context("cannot read the addresses of this host")?);
     let local = addresses.list().into_iter().find(|ip| ip.is_ipv4() && !ip.is_loopback());
     let store = Arc::new(Store::open(&config.storage)?);
@@ -74,13 +84,16 @@ pub fn run(config: Config) -> anyhow::Result<()> {
     if let Some(file) = &config.account.seed {
         provision::seed(&store, &config, file, clock.now())?;
     }
-    let directory = snapshot::directory(&store, &config.account.auth_id, &config.engine.domain)?;
+    let directory = administration::directory(&store, &config.account.auth_id, &config.engine.domain)?;
     warn_of_forgeable_admission(&directory);
 
     let journal = Arc::new(BindingJournal::new(store.clone()));
-    let location = Arc::new(Location::new(journal.clone()));
+    let directory = Arc::new(ArcSwap::from_pointee(directory));
+    let welcome = Welcome { directory: directory.clone(), credentials: store.credentials().clone() };
+    let judged = Arc::new(JudgedBindings::new(journal.clone(), welcome));
+    let location = Arc::new(Location::new(judged.clone()));
     let shared = Arc::new(shared(&config, &bound, directory, &store, &addresses, location.clone(), clock)?);
-    start_journal(&journal, &location, clock)?;
+    start_journal(&journal, judged, &location, clock)?;
     metrics.watch_state(&location, &shared.dialogs);
     metrics.watch_store(&store, &journal);
     let listen = bound.addresses().to_vec();
@@ -89,11 +102,11 @@ pub fn run(config: Config) -> anyhow::Result<()> {
     let household =
         housekeeping::Household { shared, store: store.clone(), addresses, clock, limiter: limiter.clone() };
     let housekeeping = housekeeping::start(household, Reporter::new(&metrics, limiter))?;
-    let api = Arc::new(Api::new(store, metrics, &config.engine.domain));
+    let api = Arc::new(Api::new(store, metrics, &config.engine.domain).with_settings(&config.api));
     api.set_ready(true);
     show(&config, &listen, api_address, local, first_run.as_ref());
 
-    let ended = wait(&running, api_listener, api);
+    let ended = wait(&running, api_listener, certificate, api);
     tracing::info!("stopping");
     running.stop();
     drop(housekeeping);
@@ -148,7 +161,7 @@ fn bind_api(config: &Config) -> anyhow::Result<TcpListener> {
 fn shared(
     config: &Config,
     bound: &Bound,
-    directory: Directory,
+    directory: Arc<ArcSwap<Directory>>,
     store: &Arc<Store>,
     addresses: &Arc<LocalAddresses>,
     location: Arc<Location>,
@@ -166,7 +179,7 @@ fn shared(
     };
     let nonce_key = config.auth.nonce_key.map_or_else(random_bytes, Ok)?;
     Ok(engine::Shared {
-        directory: ArcSwap::from_pointee(directory),
+        directory,
         credentials: store.credentials().clone(),
         nonces: NonceKeys::new(nonce_key, config.auth.nonce_lifetime, clock.now()),
         replay: Arc::new(MemoryReplayWindows::new(config.auth.replay_windows, config.auth.nonce_lifetime)),
@@ -202,11 +215,16 @@ fn route_keys(store: &Store, now: Timestamp, max_call_s: u32) -> anyhow::Result<
     Ok(proxy::RouteKeys::new(keys.iter().map(|record| (record.id, record.key))))
 }
 
-fn start_journal(journal: &Arc<BindingJournal>, location: &Arc<Location>, clock: Clock) -> anyhow::Result<()> {
+fn start_journal(
+    journal: &Arc<BindingJournal>,
+    judged: Arc<JudgedBindings>,
+    location: &Arc<Location>,
+    clock: Clock,
+) -> anyhow::Result<()> {
     let current = location.clone();
     journal.start(Box::new(move |aor| current.to_store(aor)))?;
     let restored = location.clone();
-    journal.restore(clock.now().secs(), move |aor, record| restored.restore(aor, record))?;
+    journal.restore(clock.now().secs(), move |aor, record| judged.restore(&restored, aor, record))?;
     Ok(())
 }
 
@@ -236,7 +254,12 @@ fn show(
 }
 
 /// Serves the API and waits for a signal or a failure.
-fn wait(running: &transport::Running, listener: TcpListener, api: Arc<Api>) -> anyhow::Result<()> {
+fn wait(
+    running: &transport::Running,
+    listener: TcpListener,
+    certificate: Option<Arc<api::Certificate>>,
+    api: Arc<Api>,
+) -> anyhow::Result<()> {
     use tokio::signal::unix::{SignalKind, signal};
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let failed = running.failed();
@@ -244,7 +267,7 @@ fn wait(running: &transport::Running, listener: TcpListener, api: Arc<Api>) -> a
         let mut terminate = signal(SignalKind::terminate())?;
         let mut interrupt = signal(SignalKind::interrupt())?;
         let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
-        let serving = tokio::spawn(api::serve(listener, api, async move {
+        let serving = tokio::spawn(api::serve(listener, certificate, api, async move {
             // Dropped or sent, both mean the end.
             let _ = stopped.await;
         }));

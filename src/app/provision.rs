@@ -7,6 +7,7 @@ use std::path::Path;
 use anyhow::Context;
 use uuid::Uuid;
 
+use crate::administration;
 use crate::api::token_hash;
 use crate::auth::{Algorithm, ChallengeStatus, Ha1Set};
 use crate::clock::Timestamp;
@@ -21,7 +22,6 @@ use crate::transport::ListenAddress;
 use crate::trunk::TrunkId;
 
 use super::random_bytes;
-use super::snapshot;
 
 /// Where the server can be reached, for the texts of the first start.
 pub(super) struct Reachable<'a> {
@@ -185,7 +185,7 @@ fn credential(
 pub(super) fn seed(store: &Store, config: &Config, file: &Path, now: Timestamp) -> anyhow::Result<()> {
     let auth_id = &config.account.auth_id;
     let account = store.account(auth_id)?.with_context(|| format!("account {auth_id:?} is not in the store"))?;
-    let realm = snapshot::realm(&account, &config.engine.domain);
+    let realm = administration::realm(&account, &config.engine.domain);
     let reader = File::open(file).with_context(|| format!("cannot open the seed {}", file.display()))?;
     let mut bad = 0_u64;
     let mut broken = None;

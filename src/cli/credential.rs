@@ -8,7 +8,7 @@ use ureq::http::Method;
 
 use super::client::Caller::Account;
 use super::failure::Failure;
-use super::import::{self, Import};
+use super::import::{self, ImportArgs};
 use super::password;
 use super::session::{Fields, ListArgs, Listing, Session};
 use super::table::{column, note};
@@ -125,7 +125,7 @@ pub(super) enum Action {
         #[arg(value_name = "FILE.csv")]
         file: PathBuf,
         #[command(flatten)]
-        how: Import,
+        how: ImportArgs,
     },
 }
 

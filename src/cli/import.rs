@@ -33,7 +33,7 @@ const TRIES: u32 = 5;
 
 /// How an import goes.
 #[derive(Debug, Args)]
-pub(super) struct Import {
+pub(super) struct ImportArgs {
     /// Only for this trunk: id, name or domain
     #[arg(long)]
     pub(super) trunk: Option<String>,
@@ -82,7 +82,7 @@ pub(super) type Row = (u64, Result<New, String>);
 pub(super) fn csv(
     session: &Session,
     file: &Path,
-    how: Import,
+    how: ImportArgs,
     trunk_id: impl Fn(Option<String>) -> Result<Option<String>, Failure>,
 ) -> Result<(), Failure> {
     let trunk_id = trunk_id(how.trunk.clone())?;
@@ -155,7 +155,7 @@ impl Report {
 pub(super) fn run(
     session: &Session,
     file: &Path,
-    how: &Import,
+    how: &ImportArgs,
     rows: impl Iterator<Item = io::Result<Row>> + Send,
     progress: &Progress,
 ) -> Result<(), Failure> {

@@ -14,7 +14,7 @@ use crate::config::Secret;
 
 use super::client::{Ask, Caller};
 use super::failure::{Code, Failure};
-use super::import::{self, Import, Md5, New, NewSecret, Row};
+use super::import::{self, ImportArgs, Md5, New, NewSecret, Row};
 use super::session::Session;
 use super::trunk::TRUNKS;
 
@@ -49,7 +49,7 @@ pub(super) struct Kamailio {
     #[arg(long)]
     use_passwords: bool,
     #[command(flatten)]
-    how: Import,
+    how: ImportArgs,
 }
 
 impl Action {

@@ -30,8 +30,8 @@ impl Draft {
 
     /// The configuration, if nothing is wrong with it or with how its values go together.
     pub(super) fn finish(mut self) -> Result<Config, ConfigErrors> {
-        let contradiction = self.expires_out_of_order();
-        self.problems.extend(contradiction);
+        let contradictions = [self.expires_out_of_order(), self.half_a_certificate(), self.exposed_api()];
+        self.problems.extend(contradictions.into_iter().flatten());
         if self.problems.is_empty() { Ok(self.config) } else { Err(ConfigErrors(self.problems)) }
     }
 
@@ -49,6 +49,23 @@ impl Draft {
             smaller: named(name, smaller),
             greater: named(other, greater),
         })
+    }
+
+    fn half_a_certificate(&self) -> Option<Problem> {
+        let api = &self.config.api;
+        match (&api.tls_cert, &api.tls_key) {
+            (Some(_), None) => Some(Problem::HalfACertificate { given: "tls_cert", missing: "tls_key" }),
+            (None, Some(_)) => Some(Problem::HalfACertificate { given: "tls_key", missing: "tls_cert" }),
+            _ => None,
+        }
+    }
+
+    fn exposed_api(&self) -> Option<Problem> {
+        let api = &self.config.api;
+        let protected = api.listen.ip().is_loopback() || api.behind_proxy || api.tls_cert.is_some();
+        let origin = self.config.origins.get(&("api", "listen"));
+        let origin = origin.map_or_else(|| "the default".to_owned(), ToString::to_string);
+        (!protected).then(|| Problem::ExposedApi { listen: api.listen, origin })
     }
 
     fn named(&self, name: &'static str, seconds: u32) -> String {

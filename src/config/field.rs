@@ -9,6 +9,7 @@ use ipnet::IpNet;
 use super::syntax::Refusal;
 use super::syntax::policy_word;
 use super::{LogFormat, Secret};
+use crate::api::OperatorToken;
 use crate::engine::Alias;
 use crate::transport::{AdvertisedAddress, ListenAddress};
 use crate::trunk::AuthPolicy;
@@ -109,6 +110,13 @@ impl Written for LogFormat {
 
 /// A secret is written only as a mark that there is one.
 impl Written for Option<Secret> {
+    fn written(&self) -> String {
+        self.as_ref().map(|_| "*".to_owned()).unwrap_or_default()
+    }
+}
+
+/// A secret is written only as a mark that there is one.
+impl Written for Option<OperatorToken> {
     fn written(&self) -> String {
         self.as_ref().map(|_| "*".to_owned()).unwrap_or_default()
     }

@@ -122,7 +122,7 @@ fn given(value: &DeValue<'_>) -> Given {
         DeValue::String(text) => Given::Text(text.clone().into_owned()),
         DeValue::Integer(number) => Given::Number(decimal(number)),
         DeValue::Array(items) => Given::List(items.iter().map(|item| given(item.get_ref())).collect()),
-        DeValue::Boolean(truth) => Given::Other(format!("the boolean {truth}")),
+        DeValue::Boolean(truth) => Given::Truth(*truth),
         DeValue::Float(_) | DeValue::Datetime(_) | DeValue::Table(_) => Given::Other(with_article(value.type_str())),
     }
 }

@@ -20,6 +20,21 @@ macro_rules! number {
     };
 }
 
+macro_rules! truth {
+    ($section:literal, $name:literal, $($field:ident).+) => {
+        Key {
+            section: $section,
+            name: $name,
+            expected: "true or false",
+            exposure: Exposure::Open,
+            kind: Kind::Truth {
+                set: |config, truth| config.$($field).+ = truth,
+                show: |config| config.$($field).+,
+            },
+        }
+    };
+}
+
 macro_rules! text {
     ($section:literal, $name:literal, $read:expr, $expected:expr, $($field:ident).+) => {
         text!($section, $name, $read, $expected, $($field).+, Exposure::Open)
@@ -59,6 +74,7 @@ macro_rules! list {
 
 const NETWORKS: &str = "a list of networks such as \"10.0.0.0/8\" or \"192.0.2.1\"";
 const POLICIES: &str = "one of \"all\", \"any\", \"ip_only\", \"digest_only\"";
+const PEM: &str = "the path of a PEM file, or \"\"";
 const SECONDS: &str = "a whole number of seconds";
 const BYTES: &str = "a whole number of bytes";
 const COUNT: &str = "a whole number";
@@ -67,7 +83,7 @@ const MILLIS: &str = "a whole number of milliseconds";
 const U32: u64 = u32::MAX as u64;
 
 /// The keys, in the order of the shipped file.
-pub(super) static KEYS: [Key; 34] = [
+pub(super) static KEYS: [Key; 38] = [
     list!(
         "sip",
         "listen",
@@ -106,6 +122,17 @@ pub(super) static KEYS: [Key; 34] = [
         syntax::socket_address,
         "an address and a port such as \"127.0.0.1:8080\" or \"[::1]:8080\"",
         api.listen
+    ),
+    text!("api", "tls_cert", syntax::optional_file, PEM, api.tls_cert),
+    text!("api", "tls_key", syntax::optional_file, PEM, api.tls_key),
+    truth!("api", "behind_proxy", api.behind_proxy),
+    text!(
+        "api",
+        "operator_token",
+        syntax::operator_token,
+        "16 to 256 printable ASCII characters without blanks",
+        api.operator_token,
+        Exposure::EnvironmentOnly
     ),
     text!("storage", "path", syntax::folder, "the path of a folder", storage.path),
     text!("account", "auth_id", syntax::auth_id, "1 to 64 letters, digits and underscores", account.auth_id),

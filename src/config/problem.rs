@@ -1,6 +1,7 @@
 //! What can be wrong with a configuration, and how it is told.
 
 use std::fmt;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use thiserror::Error;
@@ -112,6 +113,26 @@ pub enum Problem {
         smaller: String,
         /// Key, value and origin of the other.
         greater: String,
+    },
+    /// A certificate without its key, or the other way round.
+    #[error("[api] {given} is set and {missing} is not; TLS needs both")]
+    HalfACertificate {
+        /// The key that is set.
+        given: &'static str,
+        /// The key that is not.
+        missing: &'static str,
+    },
+    /// The API could be reached from elsewhere without encryption.
+    #[error(
+        "[api] listen = {listen} ({origin}) is not a loopback address, and tokens and password hashes would cross the network in \
+         clear: set [api] tls_cert and tls_key, or [api] behind_proxy = true where a proxy with TLS stands before it, or \
+         listen on 127.0.0.1"
+    )]
+    ExposedApi {
+        /// The address.
+        listen: SocketAddr,
+        /// Where it was written.
+        origin: String,
     },
 }
 

@@ -8,6 +8,7 @@ use tracing_subscriber::EnvFilter;
 
 use super::nearest::nearest;
 use super::{LogFormat, Secret};
+use crate::api::OperatorToken;
 use crate::engine::Alias;
 use crate::flow::Transport;
 use crate::transport::{AdvertisedAddress, ListenAddress};
@@ -176,6 +177,12 @@ pub(super) fn auth_id(text: &str) -> Result<String, Refusal> {
 pub(super) fn auth_token(text: &str) -> Result<Option<Secret>, Refusal> {
     let good = (8..=256).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic());
     if good { Ok(Some(Secret::new(text.to_owned()))) } else { Err(Refusal::default()) }
+}
+
+/// Longer than an account's: it opens all of them.
+pub(super) fn operator_token(text: &str) -> Result<Option<OperatorToken>, Refusal> {
+    let good = (16..=256).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic());
+    if good { Ok(Some(OperatorToken::of(text))) } else { Err(Refusal::default()) }
 }
 
 pub(super) fn auth_policy(text: &str) -> Result<AuthPolicy, Refusal> {

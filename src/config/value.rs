@@ -33,6 +33,10 @@ pub(super) enum Kind {
         set: fn(&mut Config, u64),
         show: fn(&Config) -> u64,
     },
+    Truth {
+        set: fn(&mut Config, bool),
+        show: fn(&Config) -> bool,
+    },
     Text {
         set: fn(&mut Config, &str) -> Result<(), Refusal>,
         show: fn(&Config) -> String,
@@ -53,6 +57,7 @@ pub(super) enum Given {
     /// A whole number as it was written in decimal.
     Number(String),
     Text(String),
+    Truth(bool),
     List(Vec<Given>),
     /// Something that no key takes, described.
     Other(String),
@@ -80,7 +85,7 @@ impl Key {
     pub(super) fn expectation(&self) -> String {
         match &self.kind {
             Kind::Number { range, .. } => format!("{} from {} to {}", self.expected, range.start(), range.end()),
-            Kind::Text { .. } | Kind::List { .. } => self.expected.to_owned(),
+            Kind::Truth { .. } | Kind::Text { .. } | Kind::List { .. } => self.expected.to_owned(),
         }
     }
 
@@ -90,6 +95,7 @@ impl Key {
             Kind::Number { .. } if !text.trim().is_empty() && text.trim().bytes().all(|byte| byte.is_ascii_digit()) => {
                 Given::Number(text.trim().to_owned())
             }
+            Kind::Truth { .. } => text.trim().parse().map_or_else(|_| Given::Text(text.to_owned()), Given::Truth),
             Kind::Number { .. } | Kind::Text { .. } => Given::Text(text.to_owned()),
             Kind::List { .. } if text.trim().is_empty() => Given::List(Vec::new()),
             Kind::List { .. } => Given::List(text.split(',').map(|item| Given::Text(item.trim().to_owned())).collect()),
@@ -106,12 +112,20 @@ impl Key {
                 }
                 Ok(_) | Err(_) => Err(vec![self.fault(digits.clone(), None)]),
             },
+            (Kind::Truth { set, .. }, Given::Truth(truth)) => {
+                set(config, *truth);
+                Ok(())
+            }
             (Kind::Text { set, .. }, Given::Text(text)) => {
                 set(config, text).map_err(|Refusal(hint)| vec![self.fault(self.quoted(text), hint)])
             }
             (Kind::List { at_least, set, .. }, Given::List(items)) => self.set_list(config, items, *at_least, *set),
             (Kind::Number { .. }, Given::Text(text)) => {
                 let hint = text.parse::<u64>().is_ok().then(|| "write it without quotes".to_owned());
+                Err(vec![self.fault(self.described(given), hint)])
+            }
+            (Kind::Truth { .. }, Given::Text(text)) => {
+                let hint = text.parse::<bool>().is_ok().then(|| "write it without quotes".to_owned());
                 Err(vec![self.fault(self.described(given), hint)])
             }
             (Kind::Text { .. }, Given::Number(digits)) => {
@@ -122,7 +136,7 @@ impl Key {
                 let hint = format!("a list stands in brackets: [{text:?}]");
                 Err(vec![self.fault(self.described(given), Some(hint))])
             }
-            (_, Given::Number(_) | Given::List(_) | Given::Other(_)) => {
+            (_, Given::Number(_) | Given::Truth(_) | Given::List(_) | Given::Other(_)) => {
                 Err(vec![self.fault(self.described(given), None)])
             }
         }
@@ -154,6 +168,7 @@ impl Key {
             Given::Number(_) if self.exposure != Exposure::Open => "a number (not shown)".to_owned(),
             Given::Number(digits) => format!("the number {digits}"),
             Given::Text(text) => format!("the text {}", self.quoted(text)),
+            Given::Truth(truth) => format!("the boolean {truth}"),
             Given::List(_) => "a list".to_owned(),
             Given::Other(description) => description.clone(),
         }
@@ -172,6 +187,7 @@ impl Key {
     pub(super) fn show(&self, config: &Config) -> String {
         match &self.kind {
             Kind::Number { show, .. } => show(config).to_string(),
+            Kind::Truth { show, .. } => show(config).to_string(),
             Kind::Text { show, .. } => {
                 let text = show(config);
                 match self.exposure {

@@ -14,6 +14,7 @@ use std::hash::Hasher;
 use crate::clock::Timestamp;
 use crate::flow::Flow;
 use crate::message::{Uri, host_ip};
+use crate::trunk_id::TrunkId;
 
 const SHARDS: usize = 64;
 /// A dialog names two contacts; forking and target refresh name more. The oldest of the callee's give way beyond this.
@@ -51,6 +52,7 @@ pub enum Usage {
 #[derive(Debug)]
 struct Dialog {
     usage: Usage,
+    trunk: TrunkId,
     contacts: SmallVec<[(ContactHash, Flow); 2]>,
     ends_at: Timestamp,
     answered: bool,
@@ -103,13 +105,20 @@ impl Dialogs {
         Some(shard.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// A request that forms a dialog goes out; its sender's contact is reached through `flow`.
-    pub fn begin(&self, key: DialogKey, usage: Usage, contact: Option<(ContactHash, Flow)>, ends_at: Timestamp) {
+    /// A request that forms a dialog goes out for `trunk`; its sender's contact is reached through a flow.
+    pub fn begin(
+        &self,
+        key: DialogKey,
+        trunk: TrunkId,
+        usage: Usage,
+        contact: Option<(ContactHash, Flow)>,
+        ends_at: Timestamp,
+    ) {
         let Some(mut shard) = self.shard(key) else { return };
         if shard.len() >= self.limit_per_shard {
             return;
         }
-        let new = || Dialog { usage, contacts: SmallVec::new(), ends_at, answered: false };
+        let new = || Dialog { usage, trunk, contacts: SmallVec::new(), ends_at, answered: false };
         let dialog = shard.entry(key.0).or_insert_with(new);
         if let Some(contact) = contact {
             dialog.learn(contact);
@@ -170,6 +179,15 @@ impl Dialogs {
         }
     }
 
+    /// How many calls the trunk has, those included that are not answered yet. Looks at every dialog.
+    pub fn calls_of(&self, trunk: TrunkId) -> usize {
+        let is_one = |dialog: &&Dialog| dialog.usage == Usage::Call && dialog.trunk == trunk;
+        let count = |shard: &Mutex<HashMap<u128, Dialog>>| {
+            shard.lock().unwrap_or_else(PoisonError::into_inner).values().filter(is_one).count()
+        };
+        self.shards.iter().map(count).sum()
+    }
+
     /// How many dialogs are known.
     pub fn len(&self) -> usize {
         self.shards.iter().map(|shard| shard.lock().unwrap_or_else(PoisonError::into_inner).len()).sum()
@@ -206,6 +224,8 @@ impl Dialog {
 mod tests {
     use super::*;
 
+    const TRUNK: TrunkId = TrunkId(uuid::Uuid::from_u128(7));
+
     fn flow(port: u16) -> Flow {
         Flow::udp("127.0.0.1:5060".parse().unwrap(), ([127, 0, 0, 1], port).into())
     }
@@ -216,7 +236,7 @@ mod tests {
         let key = dialogs.key(b"c", b"t");
         let contact = |text: &str| dialogs.contact(&Uri::parse(text.as_bytes()).unwrap());
         assert_eq!(dialogs.target(key, contact("sip:a@h")), Target::UnknownDialog);
-        dialogs.begin(key, Usage::Call, Some((contact("sip:a@H:5"), flow(5))), Timestamp::from_secs(9));
+        dialogs.begin(key, TRUNK, Usage::Call, Some((contact("sip:a@H:5"), flow(5))), Timestamp::from_secs(9));
         dialogs.learn(key, contact("sip:b@127.0.0.1:6;ob"), flow(6));
         assert_eq!(dialogs.target(key, contact("sip:a@h:5;transport=udp")), Target::Flow(flow(5)));
         assert_eq!(dialogs.target(key, contact("sip:b@127.0.0.1:6")), Target::Flow(flow(6)));
@@ -228,12 +248,12 @@ mod tests {
     fn dialogs_end_fail_and_expire() {
         let dialogs = Dialogs::new(100, [1; 16]);
         let key = dialogs.key(b"c", b"t");
-        dialogs.begin(key, Usage::Call, None, Timestamp::from_secs(9));
+        dialogs.begin(key, TRUNK, Usage::Call, None, Timestamp::from_secs(9));
         assert!(dialogs.answered(key) && !dialogs.answered(key));
         dialogs.fail(key);
         assert_eq!(dialogs.len(), 1, "an answered dialog outlives a failed re-INVITE");
         assert!(dialogs.end(key) && !dialogs.end(key));
-        dialogs.begin(key, Usage::Call, None, Timestamp::from_secs(9));
+        dialogs.begin(key, TRUNK, Usage::Call, None, Timestamp::from_secs(9));
         dialogs.sweep(Timestamp::from_secs(8));
         assert_eq!(dialogs.len(), 1);
         dialogs.sweep(Timestamp::from_secs(9));
@@ -244,7 +264,7 @@ mod tests {
     fn memory_is_bounded() {
         let dialogs = Dialogs::new(64, [1; 16]);
         for number in 0..1000_u32 {
-            dialogs.begin(dialogs.key(&number.to_be_bytes(), b""), Usage::Call, None, Timestamp::from_secs(9));
+            dialogs.begin(dialogs.key(&number.to_be_bytes(), b""), TRUNK, Usage::Call, None, Timestamp::from_secs(9));
         }
         assert!(dialogs.len() <= 64);
         let key = dialogs.key(&0_u32.to_be_bytes(), b"");
@@ -258,8 +278,8 @@ mod tests {
     fn a_subscription_ends_with_its_last_notification_or_its_time_and_a_call_does_not() {
         let dialogs = Dialogs::new(100, [1; 16]);
         let (call, subscription) = (dialogs.key(b"c", b"t"), dialogs.key(b"s", b"t"));
-        dialogs.begin(call, Usage::Call, None, Timestamp::from_secs(100));
-        dialogs.begin(subscription, Usage::Subscription, None, Timestamp::from_secs(9));
+        dialogs.begin(call, TRUNK, Usage::Call, None, Timestamp::from_secs(100));
+        dialogs.begin(subscription, TRUNK, Usage::Subscription, None, Timestamp::from_secs(9));
         for key in [call, subscription] {
             dialogs.refresh(key, Timestamp::from_secs(20));
         }
@@ -269,8 +289,22 @@ mod tests {
         assert_eq!(dialogs.len(), 1);
         dialogs.unsubscribed(call);
         assert_eq!(dialogs.len(), 1);
-        dialogs.begin(subscription, Usage::Subscription, None, Timestamp::from_secs(99));
+        dialogs.begin(subscription, TRUNK, Usage::Subscription, None, Timestamp::from_secs(99));
         dialogs.unsubscribed(subscription);
         assert_eq!(dialogs.len(), 1);
+    }
+
+    #[test]
+    fn the_calls_of_a_trunk_are_counted_without_its_subscriptions_and_those_of_others() {
+        let dialogs = Dialogs::new(100, [1; 16]);
+        let keys: Vec<DialogKey> = (0..4_u8).map(|number| dialogs.key(&[number], b"t")).collect();
+        let ends_at = Timestamp::from_secs(9);
+        dialogs.begin(keys[0], TRUNK, Usage::Call, None, ends_at);
+        dialogs.begin(keys[1], TRUNK, Usage::Call, None, ends_at);
+        dialogs.begin(keys[2], TRUNK, Usage::Subscription, None, ends_at);
+        dialogs.begin(keys[3], TrunkId(uuid::Uuid::from_u128(8)), Usage::Call, None, ends_at);
+        assert_eq!(dialogs.calls_of(TRUNK), 2);
+        dialogs.fail(keys[0]);
+        assert_eq!(dialogs.calls_of(TRUNK), 1);
     }
 }

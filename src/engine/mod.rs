@@ -4,6 +4,7 @@
 //! `pipeline` shows. What all shards need is in [`Shared`].
 
 mod gate;
+mod overtaken;
 mod pipeline;
 mod settings;
 mod shared;

@@ -14,6 +14,7 @@ use crate::trunk::{Directory, Trunk};
 
 use super::Engine;
 use super::gate::{Answers, Gate, Proof};
+use super::overtaken::Decided;
 use super::turn::Scene;
 
 /// A request inside a dialog that a route token vouches for.
@@ -77,7 +78,8 @@ impl Engine {
             Gate::Forbidden(outcome) => return self.refuse(request, flow, 403, outcome, scene),
         };
         if request.method == Method::Register {
-            return self.register(request, flow, key, &trunk, admitted, proof, scene);
+            let decided = Decided { answers, trunk: &trunk, directory: &directory, admitted, proof };
+            return self.register(request, flow, key, &decided, scene);
         }
         if self.is_replayed(proof, scene) {
             return self.challenge(request, flow, &trunk, Outcome::ReplayedAnswer, true, scene);
@@ -246,17 +248,15 @@ impl Engine {
         proof.is_some_and(|proof| self.shared.replay.admit(proof.nonce, proof.nc, scene.now) == Replay::Replayed)
     }
 
-    #[expect(clippy::too_many_arguments, reason = "what the decision has found out so far")]
-    fn register(
+    fn register<'a>(
         &mut self,
-        request: &Request<'_>,
+        request: &Request<'a>,
         flow: &Flow,
         key: ServerKey,
-        trunk: &Trunk,
-        admitted: Admitted,
-        proof: Option<Proof<'_>>,
+        decided: &Decided<'_, 'a>,
         scene: &mut Scene<'_>,
     ) -> Outcome {
+        let Decided { trunk, admitted, proof, .. } = *decided;
         let shared = self.shared.clone();
         let user = request.to.uri.user_name().unwrap_or_default();
         let response = proof.map_or(b"".as_slice(), |proof| proof.answer.response);
@@ -291,10 +291,14 @@ impl Engine {
             let mut bytes = std::mem::take(&mut self.scratch);
             bytes.clear();
             result = registration.apply(look, &shared.location, &shared.registrar, now, observer, &mut bytes);
-            if result.is_ok() {
+            let overtaken = result.is_ok() && shared.take_back_if_overtaken(request, flow, decided, user_text, scene);
+            if result.is_ok() && !overtaken {
                 scene.out.push(reply, None, |out| out.extend_from_slice(&bytes));
             }
             self.scratch = bytes;
+            if overtaken {
+                return self.challenge(request, flow, trunk, Outcome::Challenged, false, scene);
+            }
         }
         match result {
             Ok(()) => Outcome::RegisterAccepted,

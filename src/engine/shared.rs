@@ -21,7 +21,7 @@ use crate::trunk::{Directory, Interfaces, Trunk};
 /// Shared by all shards. Everything in it is read in the packet path and answers from memory.
 pub struct Shared {
     /// Trunks and accounts; replaced whole when the configuration changes.
-    pub directory: ArcSwap<Directory>,
+    pub directory: Arc<ArcSwap<Directory>>,
     /// Credentials.
     pub credentials: Arc<dyn CredentialSource>,
     /// Nonces.

@@ -223,17 +223,52 @@ impl Location {
     ) {
         for mut entry in self.records.iter_mut() {
             let (aor, record) = entry.pair_mut();
-            let before = record.bindings.len();
-            record.bindings.retain(|binding| {
-                let gone = drop(aor, binding);
-                if gone {
-                    removed(aor, binding);
-                }
-                !gone
-            });
-            if record.bindings.len() != before && !std::mem::replace(&mut record.dirty, true) {
-                self.store.changed(aor);
+            self.revoke_of(aor, record, &mut drop, &mut removed);
+        }
+    }
+
+    /// As [`Location::revoke`], for one address of record.
+    pub fn revoke_at(
+        &self,
+        trunk: TrunkId,
+        user: &str,
+        mut drop: impl FnMut(&AddressOfRecord, &Binding) -> bool,
+        mut removed: impl FnMut(&AddressOfRecord, &Binding),
+    ) {
+        let key = (trunk, user);
+        if !self.records.contains_key(&key as &dyn AorKey) {
+            let aor = AddressOfRecord { trunk, user: user.into() };
+            let Some(stored) = self.store.recall(&aor) else { return };
+            self.restore(aor, stored);
+        }
+        if let Some(mut entry) = self.records.get_mut(&key as &dyn AorKey) {
+            let (aor, record) = entry.pair_mut();
+            self.revoke_of(aor, record, &mut drop, &mut removed);
+        }
+    }
+
+    /// The answers that were noted go with the bindings: a repeated REGISTER must be looked at anew.
+    fn revoke_of(
+        &self,
+        aor: &AddressOfRecord,
+        record: &mut AorRecord,
+        drop: &mut impl FnMut(&AddressOfRecord, &Binding) -> bool,
+        removed: &mut impl FnMut(&AddressOfRecord, &Binding),
+    ) {
+        let before = record.bindings.len();
+        record.bindings.retain(|binding| {
+            let gone = drop(aor, binding);
+            if gone {
+                removed(aor, binding);
             }
+            !gone
+        });
+        if record.bindings.len() == before {
+            return;
+        }
+        record.answered = Default::default();
+        if !std::mem::replace(&mut record.dirty, true) {
+            self.store.changed(aor);
         }
     }
 }

@@ -22,7 +22,7 @@ impl Proxy {
         };
         if job.initial && job.request.method.makes_dialog() {
             let (usage, span) = self.usage_of(job.request);
-            dialogs.begin(job.dialog, usage, contact(), turn.now + span);
+            dialogs.begin(job.dialog, job.trunk, usage, contact(), turn.now + span);
             if job.request.method == Method::Invite {
                 let call_id = job.request.call_id;
                 let (from, to) = (job.request.from.uri.raw, job.request.uri.raw);

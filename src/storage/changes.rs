@@ -10,7 +10,10 @@ use crate::auth::Credential;
 use crate::location::{AddressOfRecord, StoredRecord};
 use crate::trunk::TrunkId;
 
+use super::audit::AuditEntry;
+use super::destination::{NumberRecord, OriginationUriRecord};
 use super::error::{RecordError, WriteError};
+use super::index::Place;
 use super::key::{self, Kind};
 use super::record::{self, Record};
 use super::schema::{AccountRecord, AclRecord, CredentialRecord, RouteKeyRecord, TombstoneRecord, TrunkRecord};
@@ -44,6 +47,8 @@ pub(super) struct Row {
     pub(super) value: Option<Vec<u8>>,
     pub(super) guard: Guard,
     pub(super) cache: Option<CacheChange>,
+    /// Where the replaced row stood; found by the writer.
+    pub(super) old: Option<Place>,
 }
 
 /// Changes to be committed together by [`super::Store::commit`]. A later change of the same object replaces the earlier one.
@@ -51,6 +56,8 @@ pub(super) struct Row {
 pub struct Changes {
     pub(super) objects: BTreeMap<Vec<u8>, Row>,
     pub(super) bindings: Vec<(Vec<u8>, Option<Vec<u8>>)>,
+    /// What the audit log is to tell of them; the writer puts it into the chain.
+    pub(super) audit: Vec<AuditEntry>,
 }
 
 impl Changes {
@@ -61,12 +68,12 @@ impl Changes {
 
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
-        self.objects.is_empty() && self.bindings.is_empty()
+        self.objects.is_empty() && self.bindings.is_empty() && self.audit.is_empty()
     }
 
     /// How many rows change.
     pub fn len(&self) -> usize {
-        self.objects.len() + self.bindings.len()
+        self.objects.len() + self.bindings.len() + self.audit.len()
     }
 
     /// Makes an account; refused where one of that name exists.
@@ -115,6 +122,37 @@ impl Changes {
         self.remove(key::id_key(Kind::AclEntry, id), None);
     }
 
+    /// Makes an origination URI; refused where its id exists.
+    pub fn create_origination_uri(&mut self, uri: &OriginationUriRecord) -> Result<(), WriteError> {
+        self.put(key::id_key(Kind::OriginationUri, uri.id), uri, Guard::Absent, None)
+    }
+
+    /// Changes an origination URI; refused where it does not exist.
+    pub fn update_origination_uri(&mut self, uri: &OriginationUriRecord) -> Result<(), WriteError> {
+        self.put(key::id_key(Kind::OriginationUri, uri.id), uri, Guard::Present, None)
+    }
+
+    /// Removes an origination URI.
+    pub fn delete_origination_uri(&mut self, id: Uuid) {
+        self.remove(key::id_key(Kind::OriginationUri, id), None);
+    }
+
+    /// Makes a number; refused where any account has it.
+    pub fn create_number(&mut self, number: &NumberRecord) -> Result<(), WriteError> {
+        named(Kind::Number, &number.e164)?;
+        self.put(key::key(Kind::Number, number.e164.as_bytes()), number, Guard::Absent, None)
+    }
+
+    /// Changes a number; refused where it does not exist.
+    pub fn update_number(&mut self, number: &NumberRecord) -> Result<(), WriteError> {
+        self.put(key::key(Kind::Number, number.e164.as_bytes()), number, Guard::Present, None)
+    }
+
+    /// Removes a number.
+    pub fn delete_number(&mut self, e164: &str) {
+        self.remove(key::key(Kind::Number, e164.as_bytes()), None);
+    }
+
     /// Makes a credential by hand: refused where the username exists, and a seed may meet the name again.
     pub fn create_credential(&mut self, credential: &CredentialRecord) -> Result<(), WriteError> {
         self.put_credential(credential, Guard::Absent)?;
@@ -133,6 +171,17 @@ impl Changes {
         let name = key::credential_name(auth_id, username);
         self.remove(key::key(Kind::Credential, &name), Some(CacheChange::Remove(name.clone().into())));
         self.put(key::key(Kind::Tombstone, &name), &TombstoneRecord, Guard::Nothing, None)
+    }
+
+    /// Removes the note that a credential was deleted: for when its account goes.
+    pub fn forget_deleted_credential(&mut self, auth_id: &str, username: &str) {
+        self.remove(key::key(Kind::Tombstone, &key::credential_name(auth_id, username)), None);
+    }
+
+    /// Removes a credential without a note, for when its account goes with it.
+    pub fn remove_credential(&mut self, auth_id: &str, username: &str) {
+        let name = key::credential_name(auth_id, username);
+        self.remove(key::key(Kind::Credential, &name), Some(CacheChange::Remove(name.into())));
     }
 
     /// Stores a route key.
@@ -189,12 +238,12 @@ impl Changes {
         if value.len() > MAX_RECORD {
             return Err(WriteError::TooLarge { what: what(), bytes: value.len(), max: MAX_RECORD });
         }
-        self.insert(key, Row { value: Some(value), guard, cache });
+        self.insert(key, Row { value: Some(value), guard, cache, old: None });
         Ok(())
     }
 
     fn remove(&mut self, key: Vec<u8>, cache: Option<CacheChange>) {
-        self.insert(key, Row { value: None, guard: Guard::Nothing, cache });
+        self.insert(key, Row { value: None, guard: Guard::Nothing, cache, old: None });
     }
 
     /// Two changes of one object: the guard of the first speaks of what is stored, the rest is the last one's.

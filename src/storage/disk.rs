@@ -6,10 +6,12 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use super::audit::AuditHead;
 use super::changes::{CacheChange, Changes, Guard, Row};
 use super::credentials::Credentials;
 use super::directory::Acknowledged;
 use super::error::WriteError;
+use super::index::{Index, Place};
 use super::key::{self, Kind};
 use super::record;
 use super::snapshot::{Current, Snapshots};
@@ -26,8 +28,10 @@ pub(super) struct Disk {
     pub(super) blobs: PathBuf,
     pub(super) acknowledged: Acknowledged,
     pub(super) credentials: Arc<Credentials>,
+    pub(super) index: Arc<Index>,
     pub(super) state: State,
     pub(super) snapshots: Arc<Snapshots>,
+    pub(super) audit: AuditHead,
 }
 
 impl Disk {
@@ -39,9 +43,13 @@ impl Disk {
     ) -> Result<Result<usize, WriteError>, String> {
         let engine = |error: sled::Error| error.to_string();
         let mut batch = sled::Batch::default();
+        let audit = match self.audit.chain(changes) {
+            Ok(audit) => audit,
+            Err(error) => return Ok(Err(error)),
+        };
         let mut contents = self.state.contents;
         let mut left_out = Vec::new();
-        for (key, row) in &changes.objects {
+        for (key, row) in &mut changes.objects {
             let old = self.objects.get(key).map_err(engine)?;
             match verdict(row, key, old.is_some()) {
                 Ok(true) => {}
@@ -54,6 +62,8 @@ impl Disk {
             current.keep(key, old.as_ref());
             if let Some(old) = old {
                 contents ^= row_hash(key, &old);
+                // A row that cannot be read stood in no list: the start would have refused it.
+                row.old = Place::of(key, &old).ok().flatten();
             }
             match &row.value {
                 Some(value) => {
@@ -73,6 +83,7 @@ impl Disk {
             batch.insert(key::key(Kind::State, b""), value);
             self.objects.apply_batch(batch).map_err(engine)?;
             self.state = state;
+            self.audit = audit;
         }
         self.apply_bindings(changes).map_err(engine)?;
         Ok(Ok(left_out.len()))
@@ -117,11 +128,20 @@ impl Disk {
     }
 
     pub(super) fn publish(&self, changes: &mut Changes) {
-        for row in changes.objects.values_mut() {
+        for (key, row) in &mut changes.objects {
+            let shared = match &row.cache {
+                Some(CacheChange::Put(name, _)) => Some(Arc::clone(name)),
+                _ => None,
+            };
             match row.cache.take() {
                 Some(CacheChange::Put(name, credential)) => self.credentials.put(name, credential),
                 Some(CacheChange::Remove(name)) => self.credentials.remove(&name),
                 None => {}
+            }
+            let place = row.value.as_ref().and_then(|value| Place::of(key, value).ok().flatten());
+            if let Some(kind) = Kind::of(key).filter(|_| place != row.old) {
+                let name = shared.unwrap_or_else(|| key.get(1..).unwrap_or_default().into());
+                self.index.replace(kind, &name, row.old.as_ref(), place.as_ref());
             }
         }
     }

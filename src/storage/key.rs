@@ -14,21 +14,27 @@ use crate::location::AddressOfRecord;
 pub(super) const SEPARATOR: u8 = 0;
 
 /// What kind of thing a key names. The bytes are part of the format.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[repr(u8)]
 pub(super) enum Kind {
     /// [`super::AccountRecord`] by `auth_id`.
     Account = b'A',
     /// [`super::CredentialRecord`] by `auth_id \0 username`.
     Credential = b'C',
+    /// [`super::AuditRecord`] by its number, big-endian.
+    Audit = b'J',
     /// [`super::RouteKeyRecord`] by its id.
     RouteKey = b'K',
     /// [`super::AclRecord`] by its id.
     AclEntry = b'L',
+    /// [`super::NumberRecord`] by its E.164 form.
+    Number = b'N',
     /// [`super::state::State`]; one row.
     State = b'S',
     /// [`super::TrunkRecord`] by its id.
     Trunk = b'T',
+    /// [`super::OriginationUriRecord`] by its id.
+    OriginationUri = b'U',
     /// [`super::TombstoneRecord`] of a deleted credential, by `auth_id \0 username`.
     Tombstone = b'X',
 }
@@ -38,10 +44,13 @@ impl Kind {
         match key.first()? {
             b'A' => Some(Self::Account),
             b'C' => Some(Self::Credential),
+            b'J' => Some(Self::Audit),
             b'K' => Some(Self::RouteKey),
             b'L' => Some(Self::AclEntry),
+            b'N' => Some(Self::Number),
             b'S' => Some(Self::State),
             b'T' => Some(Self::Trunk),
+            b'U' => Some(Self::OriginationUri),
             b'X' => Some(Self::Tombstone),
             _ => None,
         }
@@ -52,10 +61,13 @@ impl Kind {
         match self {
             Self::Account => "accounts",
             Self::Credential => "credentials",
+            Self::Audit => "audit entries",
             Self::RouteKey => "route keys",
             Self::AclEntry => "ACL entries",
+            Self::Number => "numbers",
             Self::State => "state",
             Self::Trunk => "trunks",
+            Self::OriginationUri => "origination URIs",
             Self::Tombstone => "deleted credentials",
         }
     }
@@ -64,10 +76,13 @@ impl Kind {
         match self {
             Self::Account => "account",
             Self::Credential => "credential",
+            Self::Audit => "audit entry",
             Self::RouteKey => "route key",
             Self::AclEntry => "ACL entry",
+            Self::Number => "number",
             Self::State => "state",
             Self::Trunk => "trunk",
+            Self::OriginationUri => "origination URI",
             Self::Tombstone => "deleted credential",
         }
     }
@@ -113,13 +128,16 @@ pub(super) fn describe(key: &[u8]) -> String {
 pub(super) fn readable(key: &[u8]) -> String {
     let name = key.get(1..).unwrap_or_default();
     match Kind::of(key) {
-        Some(Kind::Trunk | Kind::AclEntry) => Uuid::from_slice(name).map_or_else(|_| hex(name), |id| id.to_string()),
+        Some(Kind::Trunk | Kind::AclEntry | Kind::OriginationUri) => {
+            Uuid::from_slice(name).map_or_else(|_| hex(name), |id| id.to_string())
+        }
         Some(Kind::Credential | Kind::Tombstone) => match split_credential_name(name) {
             Some((auth_id, username)) => format!("{}/{}", auth_id.escape_default(), username.escape_default()),
             None => hex(name),
         },
+        Some(Kind::Audit) => super::audit::sequence(key).to_string(),
         Some(Kind::RouteKey) | None => hex(name),
-        Some(Kind::Account | Kind::State) => name.escape_ascii().to_string(),
+        Some(Kind::Account | Kind::Number | Kind::State) => name.escape_ascii().to_string(),
     }
 }
 
@@ -145,9 +163,18 @@ mod tests {
         let id = Uuid::from_u128(0x1486_467e_0000_4000_8000_0000_0000_0001);
         assert_eq!(describe(&id_key(Kind::Trunk, id)), format!("trunk {id}"));
         assert_eq!(describe(&key(Kind::Credential, b"MA_1\0al\nice")), "credential MA_1/al\\nice");
-        for kind in
-            [Kind::Account, Kind::Credential, Kind::RouteKey, Kind::AclEntry, Kind::State, Kind::Trunk, Kind::Tombstone]
-        {
+        for kind in [
+            Kind::Account,
+            Kind::Credential,
+            Kind::Audit,
+            Kind::RouteKey,
+            Kind::AclEntry,
+            Kind::Number,
+            Kind::State,
+            Kind::Trunk,
+            Kind::OriginationUri,
+            Kind::Tombstone,
+        ] {
             assert_eq!(Kind::of(&key(kind, b"x")), Some(kind));
         }
     }

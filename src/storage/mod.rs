@@ -6,21 +6,26 @@
 //!
 //! Opening never starts empty where something was, and says in words what is wrong and what to do ([`OpenError`]).
 
+mod audit;
 mod backup;
 mod bindings;
 mod changes;
 mod credentials;
+mod destination;
 mod directory;
 mod disk;
 mod error;
 mod import;
+mod index;
 mod key;
 mod keys;
 mod open;
+mod page;
 mod read;
 mod record;
 mod restore;
 mod schema;
+mod sequence;
 mod settings;
 mod snapshot;
 mod state;
@@ -29,13 +34,16 @@ mod writer;
 #[cfg(test)]
 mod tests;
 
+pub use audit::{AuditAction, AuditBreak, AuditChain, AuditEntry, AuditRecord, MAX_AUDIT_ENTRIES};
 pub use backup::{BackupError, BackupSummary, check_backup, receive_backup, restore_backup};
 pub use bindings::{BindingJournal, JournalCounts, ReadRecord};
 pub use changes::{Changes, MAX_RECORD};
 pub use credentials::Credentials;
+pub use destination::{NumberRecord, OriginationUriRecord};
 pub use error::{OpenError, ReadError, RecordError, StoreError, WriteError};
 pub use import::Imported;
 pub use keys::load_or_rotate;
+pub use page::{Page, Window};
 pub use record::{Record, decode, encode};
 pub use schema::{
     AccountRecord, AclRecord, CredentialRecord, Direction, RouteKeyRecord, TombstoneRecord, TrunkRecord,
@@ -48,6 +56,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use directory::Directory;
+use index::Index;
 use snapshot::Snapshots;
 use writer::Writer;
 
@@ -58,6 +67,7 @@ use writer::Writer;
 pub struct Store {
     writer: Writer,
     credentials: Arc<Credentials>,
+    index: Arc<Index>,
     objects: sled::Tree,
     bindings: sled::Tree,
     snapshots: Arc<Snapshots>,

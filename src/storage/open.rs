@@ -13,10 +13,12 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::Store;
+use super::audit::AuditHead;
 use super::credentials::Credentials;
 use super::directory::{Acknowledged, Directory, Progress};
 use super::disk::{Disk, panic_text};
-use super::error::OpenError;
+use super::error::{OpenError, ReadError};
+use super::index::{Index, IndexBuilder, Place};
 use super::key::Kind;
 use super::read::{ENGINE_OBJECTS, record_at};
 use super::record::{self, Record};
@@ -51,6 +53,7 @@ impl Record for Format {
 struct Contents {
     state: State,
     credentials: Credentials,
+    index: Index,
 }
 
 pub(super) fn open(path: &Path) -> Result<Store, OpenError> {
@@ -103,7 +106,9 @@ fn open_engine(directory: Directory, progress: Progress) -> Result<Store, OpenEr
         log.sync_all().map_err(fail("sync the file db"))?;
         directory.mark_ready().map_err(fail("write the marker file"))?;
     }
-    let Contents { state, credentials } = load(&path, &objects)?;
+    let Contents { state, credentials, index } = load(&path, &objects)?;
+    let index = Arc::new(index);
+    let audit = AuditHead::read(&objects).map_err(|error| damaged_by(&path, &error))?;
     let (acknowledged, last) = directory.acknowledged().map_err(fail("read the file acknowledged"))?;
     check_acknowledged(&path, &acknowledged, state, last)?;
     let credentials = Arc::new(credentials);
@@ -117,11 +122,17 @@ fn open_engine(directory: Directory, progress: Progress) -> Result<Store, OpenEr
         blobs: directory.blobs(),
         acknowledged,
         credentials: Arc::clone(&credentials),
+        index: Arc::clone(&index),
         state,
+        audit,
         snapshots: Arc::clone(&snapshots),
     };
     let writer = Writer::start(disk).map_err(fail("start the writing thread"))?;
-    Ok(Store { writer, credentials, objects, bindings, snapshots, _db: db, directory })
+    Ok(Store { writer, credentials, index, objects, bindings, snapshots, _db: db, directory })
+}
+
+fn damaged_by(path: &Path, error: &ReadError) -> OpenError {
+    OpenError::Damaged { path: path.to_owned(), detail: error.to_string() }
 }
 
 /// A store closed a moment ago in this process may still be held by sled's threads; our own lock is ours, so it will not last.
@@ -173,7 +184,11 @@ fn load(path: &Path, objects: &sled::Tree) -> Result<Contents, OpenError> {
     let credentials = Credentials::default();
     let (send, receive) = sync_channel::<Vec<Row>>(4);
     let (sum, filled) = scope(|scope| {
-        let fill = || receive.into_iter().try_for_each(|rows| fill(&credentials, &rows));
+        let fill = || {
+            let mut index = IndexBuilder::default();
+            receive.into_iter().try_for_each(|rows| fill(&credentials, &mut index, &rows))?;
+            Ok(index.build())
+        };
         let filler = Builder::new().name("store-load".to_owned()).spawn_scoped(scope, fill);
         let filler =
             filler.map_err(|source| OpenError::Io { path: path.to_owned(), action: "start a thread", source })?;
@@ -181,7 +196,7 @@ fn load(path: &Path, objects: &sled::Tree) -> Result<Contents, OpenError> {
         drop(send);
         Ok((sum, filler.join().unwrap_or_else(|panic| Err(panic_text(panic.as_ref())))))
     })?;
-    filled.map_err(damaged)?;
+    let index = filled.map_err(damaged)?;
     let Sum { rows, contents, state } = sum.map_err(damaged)?;
     if contents != state.contents {
         let change = state.changes;
@@ -189,7 +204,7 @@ fn load(path: &Path, objects: &sled::Tree) -> Result<Contents, OpenError> {
             "its {rows} records are not those of change {change}: some are missing or of another time"
         )));
     }
-    Ok(Contents { state, credentials })
+    Ok(Contents { state, credentials, index })
 }
 
 type Row = (sled::IVec, sled::IVec);
@@ -202,7 +217,7 @@ struct Sum {
     state: State,
 }
 
-fn read_all(objects: &sled::Tree, credentials: &SyncSender<Vec<Row>>) -> Result<Sum, String> {
+fn read_all(objects: &sled::Tree, rows: &SyncSender<Vec<Row>>) -> Result<Sum, String> {
     let mut sum = Sum::default();
     let mut chunk = Vec::new();
     for row in objects {
@@ -213,22 +228,29 @@ fn read_all(objects: &sled::Tree, credentials: &SyncSender<Vec<Row>>) -> Result<
         }
         sum.rows += 1;
         sum.contents ^= row_hash(&key, &value);
-        if Kind::of(&key) == Some(Kind::Credential) {
-            chunk.push((key, value));
-        }
+        chunk.push((key, value));
         // Where the other side has given up, its error is the one that counts.
-        if chunk.len() == CHUNK && credentials.send(std::mem::take(&mut chunk)).is_err() {
+        if chunk.len() == CHUNK && rows.send(std::mem::take(&mut chunk)).is_err() {
             return Ok(sum);
         }
     }
-    let _ = credentials.send(chunk);
+    let _ = rows.send(chunk);
     Ok(sum)
 }
 
-fn fill(credentials: &Credentials, rows: &[Row]) -> Result<(), String> {
+fn fill(credentials: &Credentials, index: &mut IndexBuilder, rows: &[Row]) -> Result<(), String> {
     for (key, value) in rows {
-        let record: CredentialRecord = record_at(key, value).map_err(|error| error.to_string())?;
-        credentials.put(Arc::from(key.get(1..).unwrap_or_default()), record.credential());
+        let name: Arc<[u8]> = Arc::from(key.get(1..).unwrap_or_default());
+        let Some(kind) = Kind::of(key) else { continue };
+        if kind == Kind::Credential {
+            let record: CredentialRecord = record_at(key, value).map_err(|error| error.to_string())?;
+            let credential = record.credential();
+            let place = Place { auth_id: record.auth_id.into(), trunk: record.trunk, created_at: record.created_at };
+            index.add(kind, &name, &place);
+            credentials.put(name, credential);
+        } else if let Some(place) = Place::of(key, value).map_err(|error| error.to_string())? {
+            index.add(kind, &name, &place);
+        }
     }
     Ok(())
 }

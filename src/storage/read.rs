@@ -5,6 +5,7 @@ use uuid::Uuid;
 use crate::trunk::TrunkId;
 
 use super::Store;
+use super::destination::{NumberRecord, OriginationUriRecord};
 use super::error::{ReadError, RecordError};
 use super::key::{self, Kind};
 use super::record::{self, Record};
@@ -63,6 +64,36 @@ impl Store {
         }
     }
 
+    /// One origination URI.
+    pub fn origination_uri(&self, id: Uuid) -> Result<Option<OriginationUriRecord>, ReadError> {
+        self.get(&key::id_key(Kind::OriginationUri, id))
+    }
+
+    /// All origination URIs of all accounts.
+    pub fn origination_uris(&self) -> Result<Vec<OriginationUriRecord>, ReadError> {
+        self.scan(Kind::OriginationUri, b"")
+    }
+
+    /// One number, by its E.164 form.
+    pub fn number(&self, e164: &str) -> Result<Option<NumberRecord>, ReadError> {
+        self.get(&key::key(Kind::Number, e164.as_bytes()))
+    }
+
+    /// All numbers of all accounts.
+    pub fn numbers(&self) -> Result<Vec<NumberRecord>, ReadError> {
+        self.scan(Kind::Number, b"")
+    }
+
+    /// Usernames of the account that were deleted and not made again by hand.
+    pub fn deleted_usernames(&self, auth_id: &str) -> Result<Vec<String>, ReadError> {
+        let rows = self.objects.scan_prefix(key::key(Kind::Tombstone, &key::credential_name(auth_id, ""))).keys();
+        rows.filter_map(|row| match row {
+            Ok(key) => key::split_credential_name(key.get(1..)?).map(|(_, username)| Ok(username.to_owned())),
+            Err(error) => Some(Err(engine(Kind::Tombstone, &error))),
+        })
+        .collect()
+    }
+
     /// Whether a credential of that name was deleted and not made again by hand.
     pub fn was_deleted(&self, auth_id: &str, username: &str) -> Result<bool, ReadError> {
         let key = key::key(Kind::Tombstone, &key::credential_name(auth_id, username));
@@ -73,7 +104,7 @@ impl Store {
         self.scan(Kind::RouteKey, b"")
     }
 
-    fn get<T: Record>(&self, key: &[u8]) -> Result<Option<T>, ReadError> {
+    pub(super) fn get<T: Record>(&self, key: &[u8]) -> Result<Option<T>, ReadError> {
         let kind = Kind::of(key).unwrap_or(Kind::State);
         let value = self.objects.get(key).map_err(|error| engine(kind, &error))?;
         value.map(|value| record_at(key, &value)).transpose()

@@ -347,7 +347,7 @@ pub fn shared(setup: &Setup, now: Timestamp) -> Shared {
         false => Arc::new(MemoryReplayWindows::new(100_000, Duration::from_secs(300))),
     };
     Shared {
-        directory: ArcSwap::from_pointee(directory(setup)),
+        directory: Arc::new(ArcSwap::from_pointee(directory(setup))),
         credentials: Arc::new(credentials),
         nonces: NonceKeys::new(nonce_key, Duration::from_secs(if setup.forgets_replays { 864_000 } else { 300 }), now),
         replay,

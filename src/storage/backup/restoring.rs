@@ -4,7 +4,9 @@ use std::fs::File;
 use std::io::{self, BufReader};
 use std::path::Path;
 
+use super::super::audit::AuditRecord;
 use super::super::changes::{Changes, Guard, Row};
+use super::super::destination::{NumberRecord, OriginationUriRecord};
 use super::super::error::{OpenError, RecordError};
 use super::super::key::{self, Kind};
 use super::super::open::{FORMAT, open_for_restore};
@@ -57,7 +59,7 @@ pub fn restore_backup(path: &Path, settings: &Settings, bindings: bool) -> Resul
     let (header, _) = read(path, |record, _| {
         match record.tag {
             Tag::Object => {
-                let row = Row { value: Some(record.value), guard: Guard::Nothing, cache: None };
+                let row = Row { value: Some(record.value), guard: Guard::Nothing, cache: None, old: None };
                 changes.objects.insert(record.key, row);
             }
             Tag::Bindings if bindings => changes.bindings.push((record.key, Some(record.value))),
@@ -129,6 +131,9 @@ fn check_object(row: &RecordRead) -> Result<(), RecordError> {
         Kind::RouteKey => record::decode::<RouteKeyRecord>(value).map(drop),
         Kind::AclEntry => record::decode::<AclRecord>(value).map(drop),
         Kind::Trunk => record::decode::<TrunkRecord>(value).map(drop),
+        Kind::Audit => record::decode::<AuditRecord>(value).map(drop),
+        Kind::Number => record::decode::<NumberRecord>(value).map(drop),
+        Kind::OriginationUri => record::decode::<OriginationUriRecord>(value).map(drop),
         Kind::Tombstone => record::decode::<TombstoneRecord>(value).map(drop),
         Kind::State => Err(RecordError::Key),
     }

@@ -1,11 +1,13 @@
 //! Tests of the store as a whole; those that need a process of their own are in `tests/storage.rs`.
 
+mod audit;
 mod backup;
 mod bindings;
 mod changes;
 mod import;
 mod keys;
 mod opening;
+mod pages;
 
 use std::path::Path;
 

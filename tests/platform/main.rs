@@ -1,0 +1,15 @@
+//! What a platform team expects of the API beside its resources, held against the built program over real HTTP.
+
+#![allow(
+    unreachable_pub,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::disallowed_methods,
+    reason = "a test fails by panicking and may wait"
+)]
+
+mod access;
+mod server;
+mod tls;
