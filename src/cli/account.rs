@@ -22,7 +22,7 @@ Examples:
   sipward account remove MA_ACME --yes";
 
 const ACCOUNTS: Listing = Listing {
-    path: "accounts",
+    path: "operator/accounts",
     plural: "accounts",
     names: &["auth_id"],
     columns: &[
@@ -32,6 +32,7 @@ const ACCOUNTS: Listing = Listing {
         column!("CREATED", "created_at"),
         column!("UPDATED", "updated_at"),
     ],
+    paged: false,
 };
 
 /// Manage accounts (operator)
@@ -86,21 +87,27 @@ pub(super) enum Action {
 
 impl Action {
     pub(super) fn run(self, session: &Session) -> Result<(), Failure> {
-        let path = |account: &str| format!("/accounts/{}", encode(account));
+        let path = |account: &str| format!("/operator/accounts/{}", encode(account));
         let mut fields = Fields::default();
         match self {
-            Self::List(wanted) => session.list(Operator, "/accounts", &ACCOUNTS, &wanted, &[]),
+            Self::List(wanted) => session.list(Operator, "/operator/accounts", &ACCOUNTS, &wanted, &[]),
             Self::Show { account } => session.show(&session.ask(Operator, Method::GET, path(&account), None, None)?),
             Self::Add { account, realm } => {
                 fields.set("auth_id", account).set("realm", realm);
-                session.show(&session.ask(Operator, Method::POST, "/accounts".to_owned(), Some(fields), None)?)?;
+                session.show(&session.ask(
+                    Operator,
+                    Method::POST,
+                    "/operator/accounts".to_owned(),
+                    Some(fields),
+                    None,
+                )?)?;
                 keep_the_token(session);
                 Ok(())
             }
             Self::Enable { account } => switch(session, Operator, path(&account), true),
             Self::Disable { account } => switch(session, Operator, path(&account), false),
             Self::RotateToken { account } => {
-                let path = format!("{}/rotate-token", path(&account));
+                let path = format!("{}/token", path(&account));
                 session.show(&session.ask(Operator, Method::POST, path, None, None)?)?;
                 keep_the_token(session);
                 Ok(())

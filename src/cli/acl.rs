@@ -1,12 +1,13 @@
 //! `sipward acl`.
 
 use clap::Subcommand;
+use serde_json::Value;
 use ureq::http::Method;
 
 use super::client::Caller::Account;
 use super::failure::Failure;
 use super::session::{Fields, ListArgs, Listing, Session};
-use super::table::column;
+use super::table::{Column, column};
 use super::trunk::{TRUNKS, switch};
 
 pub(super) const EXAMPLES: &str = "\
@@ -27,13 +28,17 @@ pub(super) const ACL: Listing = Listing {
     names: &["id", "ip_address"],
     columns: &[
         column!("ADDRESS", "ip_address"),
-        column!("ACTION", "action"),
+        Column("ACTION", |entry| {
+            let deny = entry.get("deny").and_then(Value::as_bool).unwrap_or(false);
+            if deny { "deny" } else { "allow" }.to_owned()
+        }),
         column!("ENABLED", "enabled"),
         column!("TRUNK", "trunk_id"),
         column!("MAY REGISTER", "may_register"),
         column!("DESCRIPTION", "description"),
         column!("ID", "id"),
     ],
+    paged: false,
 };
 
 /// Manage IP ACL entries: addresses that are allowed or denied
@@ -130,7 +135,7 @@ impl Action {
             Self::Add { address, deny, trunk, may_register, description, disabled } => {
                 fields
                     .set("ip_address", Some(address))
-                    .set("action", deny.then_some("deny"))
+                    .set("deny", deny.then_some(true))
                     .set("trunk_id", trunk_id(trunk)?)
                     .set("may_register", may_register)
                     .set("description", description)
@@ -141,7 +146,7 @@ impl Action {
             Self::Set { entry, address, action, may_register, description, if_match } => {
                 fields
                     .set("ip_address", address)
-                    .set("action", action)
+                    .set("deny", action.map(|action| action == "deny"))
                     .set("may_register", may_register)
                     .set("description", description);
                 if fields.is_empty() {

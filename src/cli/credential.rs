@@ -42,6 +42,7 @@ pub(super) const CREDENTIALS: Listing = Listing {
         column!("UPDATED", "updated_at"),
         column!("ID", "id"),
     ],
+    paged: false,
 };
 
 /// Manage credentials: the names and passwords with which phones and PBXes come

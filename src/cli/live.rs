@@ -34,6 +34,7 @@ const REGISTRATIONS: Listing = Listing {
         column!("EXPIRES", "expires_at"),
         column!("USER AGENT", "user_agent"),
     ],
+    paged: false,
 };
 
 const CALLS: Listing = Listing {
@@ -48,6 +49,7 @@ const CALLS: Listing = Listing {
         column!("TRUNK", "trunk_id"),
         column!("CALL-ID", "call_id"),
     ],
+    paged: false,
 };
 
 /// See and end registrations: where phones can be reached now

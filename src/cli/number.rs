@@ -30,6 +30,7 @@ const NUMBERS: Listing = Listing {
         column!("STATUS", "status"),
         column!("ID", "id"),
     ],
+    paged: true,
 };
 
 /// Manage telephone numbers and the trunks that their calls go to

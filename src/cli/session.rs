@@ -73,6 +73,8 @@ pub(super) struct Listing {
     /// Keys of the identity and of the names by which one can be meant.
     pub(super) names: &'static [&'static str],
     pub(super) columns: &'static [Column],
+    /// Whether it is read by page and per_page, as numbers are.
+    pub(super) paged: bool,
 }
 
 /// The fields of a body.
@@ -173,7 +175,7 @@ impl Session {
         query.extend(wanted.search.clone().map(|text| ("search", text)));
         let (mut offset, mut objects, mut total) = (wanted.offset, Vec::new(), 0);
         loop {
-            let answer = self.page(caller, path, &query, wanted.limit, offset)?;
+            let answer = self.page(caller, path, listing, &query, [wanted.limit, offset])?;
             let page = Page::of(&answer.value)?;
             if self.json {
                 table::print(&format!("{}\n", answer.text.trim_end()))?;
@@ -206,12 +208,22 @@ impl Session {
         &self,
         caller: Caller,
         path: &str,
+        listing: &Listing,
         filter: &[(&'static str, String)],
-        limit: u64,
-        offset: u64,
+        [limit, offset]: [u64; 2],
     ) -> Result<Answer, Failure> {
         let mut query = full();
-        query.extend([("limit", limit.to_string()), ("offset", offset.to_string())]);
+        if listing.paged {
+            if offset % limit != 0 {
+                return Err(Failure::usage(format!(
+                    "{} come by page: --offset must be a multiple of --limit",
+                    listing.plural
+                )));
+            }
+            query.extend([("per_page", limit.to_string()), ("page", (offset / limit + 1).to_string())]);
+        } else {
+            query.extend([("limit", limit.to_string()), ("offset", offset.to_string())]);
+        }
         query.extend(filter.iter().cloned());
         self.client.ask(&Ask { caller, method: Method::GET, path: path.to_owned(), query, body: None, if_match: None })
     }
@@ -225,7 +237,7 @@ impl Session {
         let search = [("search", word.to_owned())];
         let (mut offset, mut found) = (0, Vec::new());
         loop {
-            let answer = self.page(Caller::Account, &path, &search, PAGE, offset)?;
+            let answer = self.page(Caller::Account, &path, listing, &search, [PAGE, offset])?;
             let page = Page::of(&answer.value)?;
             let named = |object: &&Value| {
                 listing.names.iter().skip(1).any(|name| object.get(*name).and_then(Value::as_str) == Some(word))

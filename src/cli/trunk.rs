@@ -38,6 +38,7 @@ pub(super) const TRUNKS: Listing = Listing {
         column!("CALL", "auth_policy_call"),
         column!("ID", "trunk_id"),
     ],
+    paged: false,
 };
 
 /// Manage trunks: whose calls and registrations are let in, and how many
@@ -138,8 +139,8 @@ pub(super) struct TrunkFields {
     /// Digest algorithms offered, in order: MD5, SHA-256, SHA-512-256
     #[arg(long, value_name = "LIST", value_delimiter = ',')]
     digest_algorithms: Option<Vec<String>>,
-    /// Whether From must be the caller's own: credential, or any
-    #[arg(long, value_parser = ["credential", "any"])]
+    /// Whether From must be the caller's own
+    #[arg(long, value_parser = ["own", "any"])]
     caller_id: Option<String>,
     /// The status that challenges calls
     #[arg(long, value_parser = ["401", "407"])]

@@ -36,6 +36,7 @@ pub(super) const URIS: Listing = Listing {
         column!("DESCRIPTION", "description"),
         column!("ID", "id"),
     ],
+    paged: false,
 };
 
 /// Manage origination URIs: where a trunk's calls go
