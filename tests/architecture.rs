@@ -85,6 +85,7 @@ const TABLE: &[(u8, &str, &[&str])] = &[
         "config",
         &[
             "acl",
+            "administration",
             "api",
             "auth",
             "engine",

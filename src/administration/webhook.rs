@@ -9,7 +9,8 @@ const MAX: usize = 500;
 /// Whether `url` may be called. A name is looked at again when it is resolved, before each call.
 pub(super) fn check(url: &str, private: bool) -> Result<(), Error> {
     let invalid = || Error::invalid("webhook_url", "invalid webhook_url");
-    let is_plain = |char: char| char.is_ascii_graphic();
+    // A backslash is a slash to browsers and to some libraries.
+    let is_plain = |char: char| char.is_ascii_graphic() && char != '\\';
     if url.len() > MAX || !url.chars().all(is_plain) {
         return Err(invalid());
     }
@@ -17,8 +18,7 @@ pub(super) fn check(url: &str, private: bool) -> Result<(), Error> {
     if !scheme.eq_ignore_ascii_case("http") && !scheme.eq_ignore_ascii_case("https") {
         return Err(invalid());
     }
-    // A backslash is a slash to browsers and to some libraries.
-    let authority = rest.split(['/', '?', '#', '\\']).next().unwrap_or_default();
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
     // Userinfo has no use here and hides the host from readers.
     if authority.contains('@') {
         return Err(invalid());

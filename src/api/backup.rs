@@ -22,7 +22,7 @@ const WAITING: usize = 16;
 /// The backup as it is made. The reader checks it: a file that was cut off is no backup and says so.
 pub(super) async fn download(State(api): State<Arc<Api>>, _: Operator) -> Response {
     let (sender, receiver) = mpsc::channel(WAITING);
-    let store = Arc::clone(&api.store);
+    let store = Arc::clone(api.administration.store());
     tokio::task::spawn_blocking(move || {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let now = u64::try_from(now.as_micros()).unwrap_or(u64::MAX);

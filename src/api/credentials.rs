@@ -4,15 +4,24 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
+use axum::http::StatusCode;
+use axum::routing::{get, post};
 use serde::Serialize;
 use uuid::Uuid;
 
-use crate::storage::CredentialRecord;
+use crate::administration::{self, CredentialFields, NewSecret};
+use crate::auth::{Algorithm, Ha1, Ha1Set};
+use crate::storage::{AccountRecord, CredentialRecord};
+use crate::trunk::TrunkId;
 
-use super::Api;
 use super::access::Access;
+use super::body::Fields;
 use super::envelope::{List, ListQuery, timestamp};
 use super::error::ApiError;
+use super::path::Name;
+use super::{Api, Routes};
+
+const KIND: &str = "Credential";
 
 #[derive(Serialize)]
 pub(super) struct Credential {
@@ -24,31 +33,185 @@ pub(super) struct Credential {
     enabled: bool,
     created_at: String,
     updated_at: String,
+    #[serde(flatten)]
+    full: Option<Full>,
+}
+
+/// What only `?view=full` shows.
+#[derive(Serialize)]
+struct Full {
+    description: String,
+    /// For which algorithms there is a hash.
+    digest_algorithms: Vec<Algorithm>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    trunk_id: Option<TrunkId>,
+}
+
+pub(super) fn routes() -> Routes {
+    Routes { create: post(create), list: get(list), one: get(retrieve).put(update).delete(delete) }
 }
 
 /// `GET …/trunks/credentials`
-pub(super) async fn list(
+async fn list(
     State(api): State<Arc<Api>>,
     access: Access,
     query: ListQuery,
 ) -> Result<Json<List<Credential>>, ApiError> {
-    let page = query.page()?;
+    let (page, trunk, full) = (query.page()?, query.trunk()?, query.is_full());
     let account = access.account;
     let auth_id = account.auth_id.clone();
-    let credentials = api.read(move |store| store.credentials_of(&auth_id)).await?;
-    let realm = account.realm_override.unwrap_or_else(|| format!("{}.{}", account.auth_id, api.domain));
-    Ok(Json(page.of(credentials, |record| (record.created_at, record.id), |record| credential(record, &realm))))
+    let found = api.work(move |administration| {
+        let attached = trunk.map(|id| administration.trunk(&auth_id, id)).transpose()?;
+        let attached = attached.and_then(|trunk| trunk.credential_uuid);
+        Ok(administration.store().page_of_credentials(&auth_id, trunk, attached, page.window())?)
+    });
+    let shown = Shown::new(&account, &api, full);
+    Ok(Json(page.list(found.await?, |record| shown.of(record))))
 }
 
-fn credential(record: CredentialRecord, realm: &str) -> Credential {
-    Credential {
-        id: record.id,
-        account_id: record.auth_id,
-        username: record.username,
-        password: "<redacted>",
-        realm: realm.to_owned(),
-        enabled: record.enabled,
-        created_at: timestamp(record.created_at),
-        updated_at: timestamp(record.updated_at),
+/// `POST …/credentials`
+async fn create(
+    State(api): State<Arc<Api>>,
+    access: Access,
+    query: ListQuery,
+    body: Fields,
+) -> Result<(StatusCode, Json<Credential>), ApiError> {
+    let fields = fields(body)?;
+    let account = access.account;
+    let auth_id = account.auth_id.clone();
+    let record = api.work(move |administration| administration.create_credential(&auth_id, fields)).await?;
+    Ok((StatusCode::CREATED, Json(Shown::new(&account, &api, query.is_full()).of(record))))
+}
+
+/// `GET …/credentials/{id}`
+async fn retrieve(
+    State(api): State<Arc<Api>>,
+    access: Access,
+    query: ListQuery,
+    name: Name,
+) -> Result<Json<Credential>, ApiError> {
+    let (account, id) = (access.account, name.id(KIND)?);
+    let auth_id = account.auth_id.clone();
+    let record = api.work(move |administration| administration.credential(&auth_id, id)).await?;
+    Ok(Json(Shown::new(&account, &api, query.is_full()).of(record)))
+}
+
+/// `PUT …/credentials/{id}`
+async fn update(
+    State(api): State<Arc<Api>>,
+    access: Access,
+    query: ListQuery,
+    name: Name,
+    body: Fields,
+) -> Result<Json<Credential>, ApiError> {
+    let (account, id, fields) = (access.account, name.id(KIND)?, fields(body)?);
+    let auth_id = account.auth_id.clone();
+    let record = api.work(move |administration| administration.update_credential(&auth_id, id, fields, None)).await?;
+    Ok(Json(Shown::new(&account, &api, query.is_full()).of(record)))
+}
+
+/// `DELETE …/credentials/{id}`
+async fn delete(State(api): State<Arc<Api>>, access: Access, name: Name) -> Result<StatusCode, ApiError> {
+    let (auth_id, id) = (access.account.auth_id, name.id(KIND)?);
+    api.work(move |administration| administration.delete_credential(&auth_id, id, None)).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+fn fields(mut body: Fields) -> Result<CredentialFields, ApiError> {
+    Ok(CredentialFields {
+        username: body.text(&["username"])?,
+        secret: secret(&mut body)?,
+        enabled: body.boolean(&["enabled"])?,
+        description: body.text(&["description"])?,
+        trunk: body.uuid_or_none(&["trunk_id"])?.map(|id| id.map(TrunkId)),
+    })
+}
+
+fn secret(body: &mut Fields) -> Result<Option<NewSecret>, ApiError> {
+    let (password, ha1) = (body.secret("password")?, body.object("ha1")?);
+    match (password, ha1) {
+        (Some(_), Some(_)) => Err(ApiError::bad_request("Either password or ha1 can be given, not both")),
+        (Some(password), None) => Ok(Some(NewSecret::Password(password))),
+        (None, Some(ha1)) => client_computed(ha1).map(|set| Some(NewSecret::Ha1(set))),
+        (None, None) => Ok(None),
+    }
+}
+
+/// `{"MD5": "hex", "SHA-256": "hex", "SHA-512-256": "hex"}`, at least one of them.
+fn client_computed(mut ha1: Fields) -> Result<Ha1Set, ApiError> {
+    let names: Vec<String> = ha1.names().map(str::to_owned).collect();
+    let mut set = Ha1Set { md5: None, sha256: None, sha512_256: None };
+    for name in &names {
+        let wrong = |digits: usize| ApiError::bad_request(format!("ha1 {name} must be {digits} hexadecimal digits"));
+        let Some(algorithm) = Algorithm::from_token(name.as_bytes()) else {
+            return Err(ApiError::bad_request("ha1 must be an object of MD5, SHA-256 and SHA-512-256"));
+        };
+        let wrong = || wrong(algorithm.hex_length());
+        let text = ha1.take_text(name).ok_or_else(wrong)?;
+        match algorithm {
+            Algorithm::Md5 => set.md5 = Some(Ha1(from_hex(&text).ok_or_else(wrong)?)),
+            Algorithm::Sha256 => set.sha256 = Some(Ha1(from_hex(&text).ok_or_else(wrong)?)),
+            Algorithm::Sha512_256 => set.sha512_256 = Some(Ha1(from_hex(&text).ok_or_else(wrong)?)),
+        }
+    }
+    if names.is_empty() {
+        return Err(ApiError::bad_request("ha1 must have at least one of MD5, SHA-256 and SHA-512-256"));
+    }
+    Ok(set)
+}
+
+fn from_hex<const N: usize>(text: &str) -> Option<[u8; N]> {
+    let (pairs, rest) = text.as_bytes().as_chunks::<2>();
+    if pairs.len() != N || !rest.is_empty() {
+        return None;
+    }
+    let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
+    let mut bytes = [0; N];
+    for (byte, [high, low]) in bytes.iter_mut().zip(pairs) {
+        *byte = digit(*high)? << 4 | digit(*low)?;
+    }
+    Some(bytes)
+}
+
+/// How the credentials of an account are shown.
+struct Shown {
+    realm: String,
+    full: bool,
+}
+
+impl Shown {
+    fn new(account: &AccountRecord, api: &Api, full: bool) -> Self {
+        Self { realm: administration::realm(account, api.administration.domain()), full }
+    }
+
+    fn of(&self, record: CredentialRecord) -> Credential {
+        let ha1 = record.credential().ha1;
+        let algorithms = Algorithm::ALL.into_iter().filter(|algorithm| ha1.get(*algorithm).is_some());
+        let full =
+            Full { description: record.description, digest_algorithms: algorithms.collect(), trunk_id: record.trunk };
+        Credential {
+            id: record.id,
+            account_id: record.auth_id,
+            username: record.username,
+            password: "<redacted>",
+            realm: self.realm.clone(),
+            enabled: record.enabled,
+            created_at: timestamp(record.created_at),
+            updated_at: timestamp(record.updated_at),
+            full: self.full.then_some(full),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hexadecimal_digits_make_bytes_and_nothing_else_does() {
+        assert_eq!(from_hex::<2>("0aF9"), Some([0x0a, 0xf9]));
+        for text in ["", "0a", "0af", "0af9f", "0ag9", "+af9", "é9f"] {
+            assert_eq!(from_hex::<2>(text), None, "{text}");
+        }
     }
 }

@@ -6,6 +6,9 @@ use axum::http::request::Parts;
 use serde::Serialize;
 use uuid::Uuid;
 
+use crate::storage::{self, Window};
+use crate::trunk::TrunkId;
+
 use super::error::ApiError;
 
 const DEFAULT_LIMIT: u64 = 20;
@@ -50,7 +53,36 @@ impl ListQuery {
         Ok(Page { limit, offset })
     }
 
-    fn value(&self, name: &str) -> Option<&str> {
+    /// `page` (from 1) and `per_page`, which lists of numbers have.
+    pub(super) fn page_of_items(&self) -> Result<Page, ApiError> {
+        let limit = self.number("per_page", 1)?.unwrap_or(DEFAULT_LIMIT).min(MAX_LIMIT);
+        let number = self.number("page", 1)?.unwrap_or(1);
+        Ok(Page { limit, offset: (number - 1).saturating_mul(limit) })
+    }
+
+    /// `?trunk_id=`.
+    pub(super) fn trunk(&self) -> Result<Option<TrunkId>, ApiError> {
+        let Some(value) = self.value("trunk_id") else { return Ok(None) };
+        let id = Uuid::try_parse(value).map_err(|_| ApiError::bad_request("trunk_id must be a UUID"))?;
+        Ok(Some(TrunkId(id)))
+    }
+
+    /// Whether `?view=full` asks for what the contract does not have.
+    pub(super) fn is_full(&self) -> bool {
+        self.value("view").is_some_and(|view| view.eq_ignore_ascii_case("full"))
+    }
+
+    /// A boolean, as JSON or Python writes it.
+    pub(super) fn boolean(&self, name: &str) -> Result<Option<bool>, ApiError> {
+        match self.value(name) {
+            None => Ok(None),
+            Some(value) if value.eq_ignore_ascii_case("true") || value == "1" => Ok(Some(true)),
+            Some(value) if value.eq_ignore_ascii_case("false") || value == "0" => Ok(Some(false)),
+            Some(_) => Err(ApiError::bad_request(format!("{name} must be true or false"))),
+        }
+    }
+
+    pub(super) fn value(&self, name: &str) -> Option<&str> {
         self.0.iter().find(|(key, value)| key == name && !value.is_empty()).map(|(_, value)| value.as_str())
     }
 
@@ -61,6 +93,15 @@ impl ListQuery {
             _ => Err(ApiError::bad_request(format!("{name} must be a number of at least {least}"))),
         }
     }
+}
+
+/// A part of a list of numbers.
+#[derive(Serialize)]
+pub(super) struct Items<T> {
+    items: Vec<T>,
+    page: u64,
+    per_page: u64,
+    total: usize,
 }
 
 /// A part of a list.
@@ -78,13 +119,34 @@ struct Meta {
 }
 
 impl Page {
-    /// Sorts by age, newest first, and shows what is asked for. `age` gives when a record was made, and its id.
-    pub(super) fn of<R, T>(self, mut records: Vec<R>, age: fn(&R) -> (u64, Uuid), show: impl FnMut(R) -> T) -> List<T> {
-        records.sort_unstable_by_key(|record| std::cmp::Reverse(age(record)));
-        let meta = Meta { limit: self.limit, offset: self.offset, total: records.len() };
-        let skipped = usize::try_from(self.offset).unwrap_or(usize::MAX);
-        let limit = usize::try_from(self.limit).unwrap_or(usize::MAX);
-        List { meta, objects: records.into_iter().skip(skipped).take(limit).map(show).collect() }
+    /// The part of a stored list that is asked for.
+    pub(super) fn window(self) -> Window {
+        let number = |number| usize::try_from(number).unwrap_or(usize::MAX);
+        Window { offset: number(self.offset), limit: number(self.limit) }
+    }
+
+    /// The answer with the records of that part.
+    pub(super) fn list<R, T>(self, page: storage::Page<R>, show: impl FnMut(R) -> T) -> List<T> {
+        let meta = Meta { limit: self.limit, offset: self.offset, total: page.total };
+        List { meta, objects: page.records.into_iter().map(show).collect() }
+    }
+
+    /// As [`Page::list`], in the form of lists of numbers.
+    pub(super) fn items<R, T>(self, page: storage::Page<R>, show: impl FnMut(R) -> T) -> Items<T> {
+        Items {
+            items: page.records.into_iter().map(show).collect(),
+            page: self.offset / self.limit.max(1) + 1,
+            per_page: self.limit,
+            total: page.total,
+        }
+    }
+
+    /// Cuts the part out of a list that was read whole, because only some of it was wanted.
+    pub(super) fn cut<R>(self, mut page: storage::Page<R>, wanted: impl FnMut(&R) -> bool) -> storage::Page<R> {
+        page.records.retain(wanted);
+        let Window { offset, limit } = self.window();
+        let total = page.records.len();
+        storage::Page { total, records: page.records.into_iter().skip(offset).take(limit).collect() }
     }
 }
 
@@ -134,14 +196,22 @@ mod tests {
     }
 
     #[test]
-    fn a_list_is_newest_first_and_empty_past_its_end() {
-        let records = || vec![(1, Uuid::from_u128(1)), (3, Uuid::from_u128(2)), (1, Uuid::from_u128(3))];
-        let list = |page: Page| page.of(records(), |record| *record, |(_, id)| id.as_u128());
-        assert_eq!(list(page(20, 0)).objects, [2, 3, 1]);
-        assert_eq!(list(page(1, 1)).objects, [3]);
-        assert_eq!(list(page(20, 3)).objects, [0_u128; 0]);
+    fn a_list_that_was_read_whole_is_cut_like_one_that_was_not() {
+        let list = |page: Page| {
+            page.list(page.cut(storage::Page { total: 9, records: (0..9).collect() }, |n| n % 2 == 0), |n| n)
+        };
+        assert_eq!(list(page(2, 1)).objects, [2, 4]);
         let past = list(page(20, u64::MAX));
-        assert_eq!((past.objects.len(), past.meta.total), (0, 3));
+        assert_eq!((past.objects.len(), past.meta.total), (0, 5));
+    }
+
+    #[test]
+    fn booleans_come_from_json_and_from_python() {
+        let query = query(&[("a", "True"), ("b", "false"), ("c", "yes"), ("view", "Full")]);
+        assert_eq!(query.boolean("a").unwrap(), Some(true));
+        assert_eq!(query.boolean("b").unwrap(), Some(false));
+        assert_eq!(query.boolean("z").unwrap(), None);
+        assert!(query.boolean("c").is_err() && query.is_full());
     }
 
     #[test]

@@ -11,10 +11,14 @@ use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
+use crate::administration;
+
 /// An answer that says what is wrong.
 #[derive(Debug)]
 pub(super) struct ApiError {
     status: StatusCode,
+    /// What stands in `error` where it is not the text.
+    kind: Option<&'static str>,
     text: Cow<'static, str>,
     retry_after: Option<u64>,
 }
@@ -28,7 +32,7 @@ struct Body<'a> {
 
 impl ApiError {
     pub(super) fn new(status: StatusCode, text: impl Into<Cow<'static, str>>) -> Self {
-        Self { status, text: text.into(), retry_after: None }
+        Self { status, kind: None, text: text.into(), retry_after: None }
     }
 
     /// Says when to try again, in seconds.
@@ -47,9 +51,32 @@ impl ApiError {
     }
 }
 
+impl From<administration::Error> for ApiError {
+    fn from(error: administration::Error) -> Self {
+        use administration::Error;
+        let status = match &error {
+            Error::Invalid { .. } => StatusCode::BAD_REQUEST,
+            Error::NumberAssigned => {
+                let refused = Self::bad_request(error.to_string());
+                return Self { kind: Some("invalid request"), ..refused };
+            }
+            Error::NotFound(_) => StatusCode::NOT_FOUND,
+            Error::Conflict(_) => StatusCode::CONFLICT,
+            Error::Changed => StatusCode::PRECONDITION_FAILED,
+            Error::Unavailable(cause) => {
+                tracing::error!(error = cause, "a change over the API was refused");
+                let text = "No change is taken at the moment; the log of the server says why";
+                return Self::new(StatusCode::SERVICE_UNAVAILABLE, text).retry_after(30);
+            }
+            Error::Store(_) | Error::Inconsistent(_) => return Self::internal(&error),
+        };
+        Self::new(status, error.to_string())
+    }
+}
+
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
-        let body = Body { error: &self.text, code: self.status.as_u16(), message: &self.text };
+        let body = Body { error: self.kind.unwrap_or(&self.text), code: self.status.as_u16(), message: &self.text };
         let mut response = (self.status, Json(body)).into_response();
         if self.status == StatusCode::UNAUTHORIZED {
             // RFC 9110 §15.5.2 wants one. No browser knows the scheme, so none asks for a password.

@@ -6,19 +6,25 @@
 #![allow(clippy::disallowed_methods, reason = "the API is shell: it hands what may touch the disk to another thread")]
 
 mod access;
+mod acl;
 mod backup;
+mod body;
 mod connection;
 mod credentials;
 mod envelope;
 mod error;
 mod failures;
 mod health;
+mod numbers;
 mod origin;
+mod origination_uris;
+mod path;
 mod serve;
 mod settings;
 mod stream;
 mod tls;
 mod trunks;
+mod words;
 
 pub use access::token_hash;
 pub use serve::serve;
@@ -35,6 +41,7 @@ use axum::http::StatusCode;
 use axum::middleware::from_fn_with_state;
 use axum::routing::{MethodRouter, get};
 
+use crate::administration::{self, Administration};
 use crate::metrics::Metrics;
 use crate::storage::{ReadError, Store};
 
@@ -46,9 +53,8 @@ const MAX_BODY: usize = 64 * 1024;
 
 /// What the API works on.
 pub struct Api {
-    store: Arc<Store>,
+    administration: Arc<Administration>,
     metrics: Arc<Metrics>,
-    domain: Box<str>,
     ready: AtomicBool,
     operator: Option<OperatorToken>,
     behind_proxy: bool,
@@ -57,17 +63,16 @@ pub struct Api {
 
 impl fmt::Debug for Api {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Api").field("domain", &self.domain).field("ready", &self.is_ready()).finish_non_exhaustive()
+        f.debug_struct("Api").field("ready", &self.is_ready()).finish_non_exhaustive()
     }
 }
 
 impl Api {
-    /// Over `store`; `domain` is `[sip] domain`, under which trunks and realms are named. Not ready yet.
-    pub fn new(store: Arc<Store>, metrics: Arc<Metrics>, domain: &str) -> Self {
+    /// Over `administration`. Not ready yet.
+    pub fn new(administration: Arc<Administration>, metrics: Arc<Metrics>) -> Self {
         Self {
-            store,
+            administration,
             metrics,
-            domain: domain.into(),
             ready: AtomicBool::new(false),
             operator: None,
             behind_proxy: false,
@@ -95,9 +100,24 @@ impl Api {
         &self,
         read: impl FnOnce(&Store) -> Result<T, ReadError> + Send + 'static,
     ) -> Result<T, ApiError> {
-        let store = Arc::clone(&self.store);
+        let store = Arc::clone(self.administration.store());
         match tokio::task::spawn_blocking(move || read(&store)).await {
             Ok(result) => result.map_err(|error| ApiError::internal(&error)),
+            Err(error) => Err(ApiError::internal(&error)),
+        }
+    }
+}
+
+impl Api {
+    /// Reads or changes the configuration on a thread that may wait for the disk. A change that has begun is finished, also when the client
+    /// has gone.
+    async fn work<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Administration) -> Result<T, administration::Error> + Send + 'static,
+    ) -> Result<T, ApiError> {
+        let administration = Arc::clone(&self.administration);
+        match tokio::task::spawn_blocking(move || work(&administration)).await {
+            Ok(result) => result.map_err(Into::into),
             Err(error) => Err(ApiError::internal(&error)),
         }
     }
@@ -107,8 +127,12 @@ impl Api {
 pub fn router(api: Arc<Api>) -> Router {
     let router = Router::new().route("/healthz", get(health::healthz)).route("/metrics", get(health::metrics));
     let router = router.route("/api/v1/operator/backup", get(backup::download));
-    let router = of_account(router, "trunks", get(trunks::list));
-    of_account(router, "trunks/credentials", get(credentials::list))
+    let router = resource(router, ["trunks", "trunks"], trunks::routes());
+    let router = resource(router, ["credentials", "trunks/credentials"], credentials::routes());
+    let router = resource(router, ["ip-acl", "trunks/ip-acl"], acl::routes());
+    let router = resource(router, ["origination-uris", "trunks/origination-uris"], origination_uris::routes());
+    let router = resource(router, ["numbers", "numbers"], numbers::routes());
+    of_account(router, "numbers/{name}/assign", numbers::assignment())
         .fallback(async || ApiError::new(StatusCode::NOT_FOUND, "There is nothing at this path"))
         .method_not_allowed_fallback(async || {
             ApiError::new(StatusCode::METHOD_NOT_ALLOWED, "This path does not take this method")
@@ -116,6 +140,22 @@ pub fn router(api: Arc<Api>) -> Router {
         .layer(DefaultBodyLimit::max(MAX_BODY))
         .layer(from_fn_with_state(api.clone(), origin::frame))
         .with_state(api)
+}
+
+/// The methods of a resource, by path.
+struct Routes {
+    create: MethodRouter<Arc<Api>>,
+    list: MethodRouter<Arc<Api>>,
+    one: MethodRouter<Arc<Api>>,
+}
+
+/// Adds a resource of the contract: made at one path, listed at another, which for most is below `trunks`.
+fn resource(router: Router<Arc<Api>>, [path, listed]: [&str; 2], routes: Routes) -> Router<Arc<Api>> {
+    let router = of_account(router, &format!("{path}/{{name}}"), routes.one);
+    if path == listed {
+        return of_account(router, path, routes.create.merge(routes.list));
+    }
+    of_account(of_account(router, path, routes.create), listed, routes.list)
 }
 
 /// Adds a resource of an account. Old and new clients write `account` and `Account`, which [`access::Access`] looks at, and some end

@@ -4,17 +4,27 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
+use axum::http::StatusCode;
+use axum::routing::{get, post};
 use serde::Serialize;
 use uuid::Uuid;
 
-use crate::storage::{Direction, TrunkRecord, TrunkTransport, WebhookMethod};
+use crate::administration::{Administration, TrunkFields};
+use crate::auth::Algorithm;
+use crate::storage::TrunkRecord;
+use crate::trunk::TrunkId;
 
-use super::Api;
 use super::access::Access;
+use super::body::Fields;
 use super::envelope::{List, ListQuery, timestamp};
 use super::error::ApiError;
+use super::path::Name;
+use super::words::{CALLER_IDS, CHALLENGES, DIRECTIONS, POLICIES, STATUSES, TRANSPORTS, WEBHOOK_METHODS, word_of};
+use super::{Api, Routes};
 
-/// A trunk as it is shown on its own.
+const KIND: &str = "Trunk";
+
+/// A trunk. A key without a value is left out; null would break strict clients.
 #[derive(Serialize)]
 pub(super) struct Trunk {
     trunk_id: Uuid,
@@ -35,13 +45,15 @@ pub(super) struct Trunk {
     webhook_method: &'static str,
     created_at: String,
     updated_at: String,
+    #[serde(flatten)]
+    listed: Option<Listed>,
+    #[serde(flatten)]
+    full: Option<Full>,
 }
 
-/// A trunk in a list. A key without a value is left out; null would break strict clients.
+/// What lists show as well.
 #[derive(Serialize)]
-pub(super) struct TrunkItem {
-    #[serde(flatten)]
-    trunk: Trunk,
+struct Listed {
     #[serde(skip_serializing_if = "Option::is_none")]
     credential_uuid: Option<Uuid>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -54,59 +66,183 @@ pub(super) struct TrunkItem {
     webhook_url: Option<String>,
 }
 
+/// What only `?view=full` shows, beside what lists show.
+#[derive(Serialize)]
+struct Full {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ipacl_uuid: Option<Uuid>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    fallback_uri_uuid: Option<Uuid>,
+    auth_policy_register: &'static str,
+    auth_policy_call: &'static str,
+    call_challenge: u16,
+    digest_algorithms: Vec<Algorithm>,
+    caller_id: &'static str,
+    select_by_source: bool,
+    use_account_acl: bool,
+}
+
+/// How much of a trunk is shown.
+#[derive(Clone, Copy)]
+struct View {
+    listed: bool,
+    full: bool,
+}
+
+pub(super) fn routes() -> Routes {
+    Routes { create: post(create), list: get(list), one: get(retrieve).put(update).delete(delete) }
+}
+
 /// `GET …/trunks`
-pub(super) async fn list(
+async fn list(State(api): State<Arc<Api>>, access: Access, query: ListQuery) -> Result<Json<List<Trunk>>, ApiError> {
+    let (page, full) = (query.page_or_numbered()?, query.is_full());
+    let auth_id = access.account.auth_id;
+    let found = api.read(move |store| store.page_of_trunks(&auth_id, page.window())).await?;
+    let view = View { listed: true, full };
+    Ok(Json(page.list(found, |record| shown(record, &api.administration, view))))
+}
+
+/// `POST …/trunks`
+async fn create(
     State(api): State<Arc<Api>>,
     access: Access,
     query: ListQuery,
-) -> Result<Json<List<TrunkItem>>, ApiError> {
-    let page = query.page_or_numbered()?;
-    let mut trunks = api.read(|store| store.trunks()).await?;
-    trunks.retain(|trunk| trunk.auth_id == access.account.auth_id);
-    Ok(Json(page.of(trunks, |trunk| (trunk.created_at, trunk.id.0), |trunk| item(trunk, &api.domain))))
+    body: Fields,
+) -> Result<(StatusCode, Json<Trunk>), ApiError> {
+    let (auth_id, fields) = (access.account.auth_id, fields(&body)?);
+    let record = api.work(move |administration| administration.create_trunk(&auth_id, fields)).await?;
+    Ok((StatusCode::CREATED, one(record, &api, &query)))
 }
 
-fn item(mut record: TrunkRecord, domain: &str) -> TrunkItem {
-    TrunkItem {
+/// `GET …/trunks/{trunk_id}`
+async fn retrieve(
+    State(api): State<Arc<Api>>,
+    access: Access,
+    query: ListQuery,
+    name: Name,
+) -> Result<Json<Trunk>, ApiError> {
+    let (auth_id, id) = (access.account.auth_id, TrunkId(name.id(KIND)?));
+    let record = api.work(move |administration| administration.trunk(&auth_id, id)).await?;
+    Ok(one(record, &api, &query))
+}
+
+/// `PUT …/trunks/{trunk_id}`
+async fn update(
+    State(api): State<Arc<Api>>,
+    access: Access,
+    query: ListQuery,
+    name: Name,
+    body: Fields,
+) -> Result<Json<Trunk>, ApiError> {
+    let (auth_id, id, fields) = (access.account.auth_id, TrunkId(name.id(KIND)?), fields(&body)?);
+    let record = api.work(move |administration| administration.update_trunk(&auth_id, id, fields, None)).await?;
+    Ok(one(record, &api, &query))
+}
+
+/// `DELETE …/trunks/{trunk_id}`
+async fn delete(State(api): State<Arc<Api>>, access: Access, name: Name) -> Result<StatusCode, ApiError> {
+    let (auth_id, id) = (access.account.auth_id, TrunkId(name.id(KIND)?));
+    api.work(move |administration| administration.delete_trunk(&auth_id, id, None)).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+fn one(record: TrunkRecord, api: &Api, query: &ListQuery) -> Json<Trunk> {
+    let full = query.is_full();
+    Json(shown(record, &api.administration, View { listed: full, full }))
+}
+
+/// Both vocabularies of the contract, and our own fields.
+fn fields(body: &Fields) -> Result<TrunkFields, ApiError> {
+    Ok(TrunkFields {
+        name: body.text(&["name"])?,
+        trunk_domain: body.text_or_none(&["trunk_domain"])?,
+        enabled: match body.boolean(&["enabled"])? {
+            Some(enabled) => Some(enabled),
+            None => body.word(&["trunk_status"], &STATUSES)?,
+        },
+        secure: body.boolean(&["secure"])?,
+        direction: body.word(&["trunk_direction", "trunk_type"], &DIRECTIONS)?,
+        concurrent_calls_limit: body.number(&["concurrent_calls_limit", "max_concurrent_calls"])?,
+        cps_limit: body.number(&["cps_limit"])?,
+        description: body.text(&["description"])?,
+        transport: body.word(&["transport"], &TRANSPORTS)?,
+        recording: body.boolean(&["recording"])?,
+        enable_transcription: body.boolean(&["enable_transcription"])?,
+        pii_redaction: body.boolean(&["pii_redaction"])?,
+        recording_webhook_enabled: body.boolean(&["recording_webhook_enabled"])?,
+        webhook_method: body.word(&["webhook_method"], &WEBHOOK_METHODS)?,
+        credential_uuid: body.uuid_or_none(&["credential_uuid"])?,
+        ipacl_uuid: body.uuid_or_none(&["ipacl_uuid"])?,
+        primary_uri_uuid: body.uuid_or_none(&["primary_uri_uuid"])?,
+        fallback_uri_uuid: body.uuid_or_none(&["fallback_uri_uuid"])?,
+        inbound_destination: body.text_or_none(&["inbound_destination"])?,
+        pii_entity_types: body.text_or_none(&["pii_entity_types"])?,
+        webhook_url: body.text_or_none(&["webhook_url"])?,
+        policy_register: body.word(&["auth_policy_register"], &POLICIES)?,
+        policy_call: body.word(&["auth_policy_call"], &POLICIES)?,
+        call_challenge: body.number_word(&["call_challenge"], &CHALLENGES)?,
+        algorithms: algorithms(body)?,
+        caller_id_any: body.word(&["caller_id"], &CALLER_IDS)?,
+        select_by_source: body.boolean(&["select_by_source"])?,
+        use_account_acl: body.boolean(&["use_account_acl"])?,
+    })
+}
+
+fn algorithms(body: &Fields) -> Result<Option<Vec<Algorithm>>, ApiError> {
+    let Some(names) = body.texts(&["digest_algorithms"])? else { return Ok(None) };
+    let mut algorithms = Vec::new();
+    for name in names {
+        match Algorithm::from_token(name.as_bytes()) {
+            Some(algorithm) if !algorithms.contains(&algorithm) => algorithms.push(algorithm),
+            _ => {
+                let text = "digest_algorithms must be a list of MD5, SHA-256 and SHA-512-256, each once at most";
+                return Err(ApiError::bad_request(text));
+            }
+        }
+    }
+    Ok(Some(algorithms))
+}
+
+fn shown(record: TrunkRecord, administration: &Administration, view: View) -> Trunk {
+    let trunk_domain = administration.domain_of(&record);
+    let full = Full {
+        ipacl_uuid: record.ipacl_uuid,
+        fallback_uri_uuid: record.fallback_uri_uuid,
+        auth_policy_register: word_of(&POLICIES, record.policy_register),
+        auth_policy_call: word_of(&POLICIES, record.policy_call),
+        call_challenge: record.call_challenge.code(),
+        digest_algorithms: record.algorithms,
+        caller_id: word_of(&CALLER_IDS, record.caller_id_any),
+        select_by_source: record.select_by_source,
+        use_account_acl: record.use_account_acl,
+    };
+    let listed = Listed {
         credential_uuid: record.credential_uuid,
         primary_uri_uuid: record.primary_uri_uuid,
-        inbound_destination: record.inbound_destination.take(),
-        pii_entity_types: record.pii_entity_types.take(),
-        webhook_url: record.webhook_url.take(),
-        trunk: trunk(record, domain),
-    }
-}
-
-fn trunk(record: TrunkRecord, domain: &str) -> Trunk {
+        inbound_destination: record.inbound_destination,
+        pii_entity_types: record.pii_entity_types,
+        webhook_url: record.webhook_url,
+    };
     Trunk {
         trunk_id: record.id.0,
         account_id: record.auth_id,
         name: record.name,
-        trunk_domain: record.domain_override.unwrap_or_else(|| format!("{:08x}.{domain}", record.id.short())),
-        trunk_status: if record.enabled { "active" } else { "inactive" },
+        trunk_domain,
+        trunk_status: word_of(&STATUSES, record.enabled),
         secure: record.secure,
-        trunk_direction: match record.direction {
-            Direction::Inbound => "inbound",
-            Direction::Outbound => "outbound",
-            Direction::Both => "both",
-        },
+        trunk_direction: word_of(&DIRECTIONS, record.direction),
         concurrent_calls_limit: record.concurrent_calls_limit,
         cps_limit: record.cps_limit,
         description: record.description,
-        transport: match record.transport {
-            TrunkTransport::Udp => "udp",
-            TrunkTransport::Tcp => "tcp",
-            TrunkTransport::Tls => "tls",
-        },
+        transport: word_of(&TRANSPORTS, record.transport),
         recording: record.recording,
         enable_transcription: record.enable_transcription,
         pii_redaction: record.pii_redaction,
         recording_webhook_enabled: record.recording_webhook_enabled,
-        webhook_method: match record.webhook_method {
-            WebhookMethod::Post => "POST",
-            WebhookMethod::Get => "GET",
-        },
+        webhook_method: word_of(&WEBHOOK_METHODS, record.webhook_method),
         created_at: timestamp(record.created_at),
         updated_at: timestamp(record.updated_at),
+        listed: view.listed.then_some(listed),
+        full: view.full.then_some(full),
     }
 }

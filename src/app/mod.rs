@@ -92,17 +92,27 @@ pub fn run(config: Config) -> anyhow::Result<()> {
     let welcome = Welcome { directory: directory.clone(), credentials: store.credentials().clone() };
     let judged = Arc::new(JudgedBindings::new(journal.clone(), welcome));
     let location = Arc::new(Location::new(judged.clone()));
-    let shared = Arc::new(shared(&config, &bound, directory, &store, &addresses, location.clone(), clock)?);
+    let shared = Arc::new(shared(&config, &bound, directory.clone(), &store, &addresses, location.clone(), clock)?);
     start_journal(&journal, judged, &location, clock)?;
     metrics.watch_state(&location, &shared.dialogs);
     metrics.watch_store(&store, &journal);
     let listen = bound.addresses().to_vec();
     let limiter = Arc::new(LogLimiter::default());
     let running = start_shards(bound, clock, &shared, &metrics, &limiter)?;
+    let administration = Arc::new(Administration::new(administration::Parts {
+        store: store.clone(),
+        directory,
+        location,
+        dialogs: shared.dialogs.clone(),
+        domain: config.engine.domain.as_str().into(),
+        settings: config.administration,
+        now: Box::new(move || clock.now()),
+        observer: Box::new(Reporter::new(&metrics, limiter.clone())),
+    }));
     let household =
         housekeeping::Household { shared, store: store.clone(), addresses, clock, limiter: limiter.clone() };
     let housekeeping = housekeeping::start(household, Reporter::new(&metrics, limiter))?;
-    let api = Arc::new(Api::new(store, metrics, &config.engine.domain).with_settings(&config.api));
+    let api = Arc::new(Api::new(administration, metrics).with_settings(&config.api));
     api.set_ready(true);
     show(&config, &listen, api_address, local, first_run.as_ref());
 

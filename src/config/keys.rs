@@ -83,7 +83,7 @@ const MILLIS: &str = "a whole number of milliseconds";
 const U32: u64 = u32::MAX as u64;
 
 /// The keys, in the order of the shipped file.
-pub(super) static KEYS: [Key; 38] = [
+pub(super) static KEYS: [Key; 41] = [
     list!(
         "sip",
         "listen",
@@ -134,6 +134,9 @@ pub(super) static KEYS: [Key; 38] = [
         api.operator_token,
         Exposure::EnvironmentOnly
     ),
+    number!("api", "password_min", 8..=64, "a whole number of characters", administration.password_min),
+    truth!("api", "password_mixed", administration.password_mixed),
+    truth!("api", "webhook_private", administration.webhook_private),
     text!("storage", "path", syntax::folder, "the path of a folder", storage.path),
     text!("account", "auth_id", syntax::auth_id, "1 to 64 letters, digits and underscores", account.auth_id),
     text!("account", "seed", syntax::optional_file, "the path of a CSV file, or \"\"", account.seed),

@@ -29,6 +29,7 @@ use draft::Draft;
 use keys::KEYS;
 use value::Exposure;
 
+use crate::administration;
 use crate::api;
 use crate::auth;
 use crate::engine;
@@ -47,6 +48,8 @@ pub struct Config {
     pub engine: engine::Settings,
     /// `[api]`.
     pub api: api::Settings,
+    /// Rules for what accounts may set: `[api] password_min`, `password_mixed`, `webhook_private`.
+    pub administration: administration::Settings,
     /// `[storage]`.
     pub storage: storage::Settings,
     /// `[account]`.

@@ -1,0 +1,164 @@
+//! Numbers: listed and assigned by their account, made and removed by the operator.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::routing::{get, post};
+use serde::Serialize;
+use uuid::Uuid;
+
+use crate::administration::NewNumber;
+use crate::storage::{NumberRecord, Window};
+use crate::trunk::TrunkId;
+
+use super::access::{Access, OperatorAccess};
+use super::body::Fields;
+use super::envelope::{Items, ListQuery, timestamp};
+use super::error::ApiError;
+use super::path::Name;
+use super::{Api, Routes};
+
+/// A number: exactly the 22 keys of the contract, and the trunk where it has one.
+#[derive(Serialize)]
+pub(super) struct Number {
+    id: Uuid,
+    account_id: String,
+    e164: String,
+    country: String,
+    region: String,
+    capabilities: Capabilities,
+    status: &'static str,
+    provider: String,
+    setup_fee: u32,
+    monthly_fee: u32,
+    currency: &'static str,
+    voice_enabled: bool,
+    tags: Vec<String>,
+    purchased_at: String,
+    is_blocked: bool,
+    created_at: String,
+    updated_at: String,
+    is_trial_number: bool,
+    minimum_commitment_months: u32,
+    aadhaar_verification_required: bool,
+    aadhaar_verified: bool,
+    source: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    trunk_group_id: Option<TrunkId>,
+}
+
+#[derive(Serialize)]
+struct Capabilities {
+    voice: bool,
+    sms: bool,
+    mms: bool,
+    fax: bool,
+}
+
+pub(super) fn routes() -> Routes {
+    Routes { create: post(create), list: get(list), one: get(retrieve).delete(delete) }
+}
+
+pub(super) fn assignment() -> axum::routing::MethodRouter<Arc<Api>> {
+    post(assign).delete(unassign)
+}
+
+/// `GET …/numbers`
+async fn list(State(api): State<Arc<Api>>, access: Access, query: ListQuery) -> Result<Json<Items<Number>>, ApiError> {
+    let (page, trunk) = (query.page_of_items()?, query.trunk()?);
+    // There are no sub-accounts; the value is looked at all the same, so that a wrong one is told.
+    query.boolean("include_subaccounts")?;
+    let search = query.value("search").map(|text| text.trim_start_matches('+').to_owned());
+    let auth_id = access.account.auth_id;
+    let found = api.read(move |store| {
+        if trunk.is_none() && search.is_none() {
+            return store.page_of_numbers(&auth_id, page.window());
+        }
+        let wanted = |number: &NumberRecord| {
+            trunk.is_none_or(|trunk| number.trunk == Some(trunk))
+                && search.as_ref().is_none_or(|search| number.e164.contains(search.as_str()))
+        };
+        Ok(page.cut(store.page_of_numbers(&auth_id, Window::ALL)?, wanted))
+    });
+    Ok(Json(page.items(found.await?, shown)))
+}
+
+/// `POST …/numbers`, by the operator.
+async fn create(
+    State(api): State<Arc<Api>>,
+    access: OperatorAccess,
+    body: Fields,
+) -> Result<(StatusCode, Json<Number>), ApiError> {
+    let e164 = body.text(&["e164", "number", "phone_number"])?;
+    let number = NewNumber {
+        e164: e164.ok_or_else(|| ApiError::bad_request("e164 is required"))?,
+        country: body.text(&["country"])?.unwrap_or_default(),
+        region: body.text(&["region"])?.unwrap_or_default(),
+        provider: body.text(&["provider"])?.unwrap_or_default(),
+        tags: body.texts(&["tags"])?.unwrap_or_default(),
+    };
+    let auth_id = access.account.auth_id;
+    let record = api.work(move |administration| administration.create_number(&auth_id, number)).await?;
+    Ok((StatusCode::CREATED, Json(shown(record))))
+}
+
+/// `GET …/numbers/{e164}`
+async fn retrieve(State(api): State<Arc<Api>>, access: Access, name: Name) -> Result<Json<Number>, ApiError> {
+    let (auth_id, e164) = (access.account.auth_id, name.number()?);
+    Ok(Json(shown(api.work(move |administration| administration.number(&auth_id, &e164)).await?)))
+}
+
+/// `DELETE …/numbers/{e164}`, by the operator.
+async fn delete(State(api): State<Arc<Api>>, access: OperatorAccess, name: Name) -> Result<StatusCode, ApiError> {
+    let (auth_id, e164) = (access.account.auth_id, name.number()?);
+    api.work(move |administration| administration.delete_number(&auth_id, &e164, None)).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// `POST …/numbers/{e164}/assign`
+async fn assign(State(api): State<Arc<Api>>, access: Access, name: Name, body: Fields) -> Result<StatusCode, ApiError> {
+    let (auth_id, e164) = (access.account.auth_id, name.number()?);
+    let trunk = body.uuid_or_none(&["trunk_group_id", "trunk_id"])?.flatten();
+    let trunk = TrunkId(trunk.ok_or_else(|| ApiError::bad_request("trunk_group_id is required"))?);
+    api.work(move |administration| administration.assign_number(&auth_id, &e164, trunk)).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// `DELETE …/numbers/{e164}/assign`
+async fn unassign(State(api): State<Arc<Api>>, access: Access, name: Name) -> Result<StatusCode, ApiError> {
+    let (auth_id, e164) = (access.account.auth_id, name.number()?);
+    api.work(move |administration| administration.unassign_number(&auth_id, &e164)).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// What is sold with a number at Vobiz has no meaning here and is shown as none.
+fn shown(record: NumberRecord) -> Number {
+    let purchased_at = timestamp(record.created_at);
+    Number {
+        id: record.id,
+        account_id: record.auth_id,
+        e164: record.e164,
+        country: record.country,
+        region: record.region,
+        capabilities: Capabilities { voice: true, sms: false, mms: false, fax: false },
+        status: "active",
+        provider: record.provider,
+        setup_fee: 0,
+        monthly_fee: 0,
+        currency: "USD",
+        voice_enabled: true,
+        tags: record.tags,
+        created_at: purchased_at.clone(),
+        purchased_at,
+        is_blocked: record.is_blocked,
+        updated_at: timestamp(record.updated_at),
+        is_trial_number: false,
+        minimum_commitment_months: 0,
+        aadhaar_verification_required: false,
+        aadhaar_verified: false,
+        source: "operator",
+        trunk_group_id: record.trunk,
+    }
+}
