@@ -78,7 +78,7 @@ pub(super) struct Answer {
 impl Answer {
     /// What the body of an error says.
     pub(super) fn said(&self) -> &str {
-        self.value.get("error").and_then(Value::as_str).unwrap_or("the server gives no reason")
+        said(&self.value)
     }
 }
 
@@ -150,8 +150,7 @@ impl Client {
         }
         let text = body.into_with_config().limit(LONGEST).read_to_string().unwrap_or_default();
         let value: Value = serde_json::from_str(&text).unwrap_or(Value::Null);
-        let said = value.get("error").and_then(Value::as_str).unwrap_or("the server gives no reason");
-        Err(Failure::of_status(status, said, ask.caller == Caller::Operator))
+        Err(Failure::of_status(status, said(&value), ask.caller == Caller::Operator))
     }
 
     fn exchange(&self, ask: &Ask<'_>) -> Result<Response<Body>, Failure> {
@@ -230,6 +229,12 @@ fn roots(ca_file: Option<&Path>) -> Result<RootCerts, Failure> {
     };
     let certificates = read().with_context(|| format!("cannot use the CA file {}", path.display()))?;
     Ok(RootCerts::new_with_certs(&certificates))
+}
+
+/// Where the two differ, `message` is the longer text (as for numbers).
+fn said(value: &Value) -> &str {
+    let text = value.get("message").or_else(|| value.get("error")).and_then(Value::as_str);
+    text.unwrap_or("the server gives no reason")
 }
 
 /// Percent-encodes everything that is not unreserved (RFC 3986 §2.3).

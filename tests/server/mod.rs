@@ -24,6 +24,8 @@ pub struct Place {
     pub api: SocketAddr,
     pub sip: SocketAddr,
     pub folder: TempDir,
+    /// `[log] level`.
+    pub log_level: &'static str,
 }
 
 /// A server; dropping it kills it.
@@ -37,7 +39,7 @@ pub struct Server {
 impl Place {
     pub fn new() -> Self {
         let folder = TempDir::new().expect("a folder can be made");
-        Self { api: free_address(), sip: free_address(), folder }
+        Self { api: free_address(), sip: free_address(), folder, log_level: "debug" }
     }
 
     pub fn store(&self) -> PathBuf {
@@ -61,7 +63,7 @@ impl Place {
             .env("SIPWARD_STORAGE_PATH", self.store())
             .env("SIPWARD_ACCOUNT_AUTH_ID", AUTH_ID)
             .env("SIPWARD_ACCOUNT_AUTH_TOKEN", AUTH_TOKEN)
-            .env("SIPWARD_LOG_LEVEL", "debug")
+            .env("SIPWARD_LOG_LEVEL", self.log_level)
             .stdin(Stdio::null())
             .stdout(file.try_clone().expect("a log can be shared"))
             .stderr(file)
