@@ -78,7 +78,19 @@ const TABLE: &[(u8, &str, &[&str])] = &[
     (
         4,
         "api",
-        &["acl", "administration", "auth", "clock", "limits", "location", "metrics", "report", "storage", "trunk"],
+        &[
+            "acl",
+            "administration",
+            "auth",
+            "clock",
+            "dialog",
+            "limits",
+            "location",
+            "metrics",
+            "report",
+            "storage",
+            "trunk",
+        ],
     ),
     (
         5,

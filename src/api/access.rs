@@ -46,6 +46,7 @@ impl FromRequestParts<Arc<Api>> for Access {
         let path = account_path(parts, api).await?;
         let origin = origin(parts, api).await;
         let account = authenticate(&parts.headers, &origin, api).await?;
+        origin.is_of(&account.auth_id);
         // Said alike whether or not there is such an account.
         if path != account.auth_id {
             return Err(ApiError::new(StatusCode::FORBIDDEN, "The account in the path is not that of X-Auth-ID"));
@@ -72,7 +73,34 @@ impl FromRequestParts<Arc<Api>> for Operator {
         check.admitted()?;
         // Without a configured token there is none that is right, and this one has the same work done.
         let right = check.settle(api.operator.map(|operator| operator.0));
-        if right { Ok(Self) } else { Err(wrong()) }
+        if !right {
+            return Err(wrong());
+        }
+        origin.is_of(OPERATOR);
+        Ok(Self)
+    }
+}
+
+/// Whoever asks, without an account in the path.
+pub(super) enum Caller {
+    Operator,
+    Account(AccountRecord),
+}
+
+impl FromRequestParts<Arc<Api>> for Caller {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, api: &Arc<Api>) -> Result<Self, ApiError> {
+        if operator_token(&parts.headers).is_some() {
+            return Operator::from_request_parts(parts, api).await.map(|Operator| Self::Operator);
+        }
+        let origin = origin(parts, api).await;
+        let account = authenticate(&parts.headers, &origin, api).await?;
+        origin.is_of(&account.auth_id);
+        if !account.enabled {
+            return Err(ApiError::new(StatusCode::FORBIDDEN, "The account is suspended"));
+        }
+        Ok(Self::Account(account))
     }
 }
 
@@ -159,7 +187,7 @@ impl Check<'_> {
         self.api.failures.wrong(self.origin.peer, Instant::now());
         let name = escape(self.name.get(..LOGGED).unwrap_or(self.name));
         let reason = if stored.is_some() { "wrong_token" } else { "unknown_account" };
-        tracing::warn!(peer = %self.origin.peer, reason, auth_id = name, "API authentication refused");
+        tracing::warn!(peer = %self.origin.peer, reason = %reason, auth_id = name, "API authentication refused");
         false
     }
 }

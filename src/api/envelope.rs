@@ -4,6 +4,7 @@ use axum::extract::rejection::QueryRejection;
 use axum::extract::{FromRequestParts, Query};
 use axum::http::request::Parts;
 use serde::Serialize;
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::storage::{self, Window};
@@ -35,6 +36,11 @@ impl<S: Send + Sync> FromRequestParts<S> for ListQuery {
 }
 
 impl ListQuery {
+    #[cfg(test)]
+    pub(super) fn of(text: &[(&str, &str)]) -> Self {
+        Self(text.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect())
+    }
+
     /// `limit` and `offset`.
     pub(super) fn page(&self) -> Result<Page, ApiError> {
         let limit = self.number("limit", 1)?.unwrap_or(DEFAULT_LIMIT).min(MAX_LIMIT);
@@ -105,13 +111,13 @@ pub(super) struct Items<T> {
 }
 
 /// A part of a list.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub(super) struct List<T> {
     meta: Meta,
     objects: Vec<T>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct Meta {
     limit: u64,
     offset: u64,
@@ -161,7 +167,7 @@ mod tests {
     use super::*;
 
     fn query(text: &[(&str, &str)]) -> ListQuery {
-        ListQuery(text.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect())
+        ListQuery::of(text)
     }
 
     fn page(limit: u64, offset: u64) -> Page {

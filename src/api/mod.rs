@@ -6,7 +6,9 @@
 #![allow(clippy::disallowed_methods, reason = "the API is shell: it hands what may touch the disk to another thread")]
 
 mod access;
+mod accounts;
 mod acl;
+mod arrangement;
 mod backup;
 mod body;
 mod connection;
@@ -15,10 +17,15 @@ mod envelope;
 mod error;
 mod failures;
 mod health;
+mod idempotency;
+mod live;
+mod log;
 mod numbers;
+mod openapi;
 mod origin;
 mod origination_uris;
 mod path;
+mod preconditions;
 mod serve;
 mod settings;
 mod stream;
@@ -47,6 +54,8 @@ use crate::storage::{ReadError, Store};
 
 use error::ApiError;
 use failures::Failures;
+use idempotency::Idempotency;
+use origin::Origin;
 
 /// Largest request body, in bytes.
 const MAX_BODY: usize = 64 * 1024;
@@ -59,6 +68,9 @@ pub struct Api {
     operator: Option<OperatorToken>,
     behind_proxy: bool,
     failures: Failures,
+    idempotency: Idempotency,
+    /// Held alone by a change that depends on what it is made to.
+    changes: tokio::sync::RwLock<()>,
 }
 
 impl fmt::Debug for Api {
@@ -77,6 +89,8 @@ impl Api {
             operator: None,
             behind_proxy: false,
             failures: Failures::default(),
+            idempotency: Idempotency::new(),
+            changes: tokio::sync::RwLock::default(),
         }
     }
 
@@ -116,7 +130,8 @@ impl Api {
         work: impl FnOnce(&Administration) -> Result<T, administration::Error> + Send + 'static,
     ) -> Result<T, ApiError> {
         let administration = Arc::clone(&self.administration);
-        match tokio::task::spawn_blocking(move || work(&administration)).await {
+        let author = Origin::author();
+        match tokio::task::spawn_blocking(move || author.acting(|| work(&administration))).await {
             Ok(result) => result.map_err(Into::into),
             Err(error) => Err(ApiError::internal(&error)),
         }
@@ -132,14 +147,21 @@ pub fn router(api: Arc<Api>) -> Router {
     let router = resource(router, ["ip-acl", "trunks/ip-acl"], acl::routes());
     let router = resource(router, ["origination-uris", "trunks/origination-uris"], origination_uris::routes());
     let router = resource(router, ["numbers", "numbers"], numbers::routes());
-    of_account(router, "numbers/{name}/assign", numbers::assignment())
+    let router = of_account(router, "numbers/{name}/assign", numbers::assignment());
+    let router = log::routes(live::routes(accounts::routes(router)));
+    let router = router
         .fallback(async || ApiError::new(StatusCode::NOT_FOUND, "There is nothing at this path"))
         .method_not_allowed_fallback(async || {
             ApiError::new(StatusCode::METHOD_NOT_ALLOWED, "This path does not take this method")
         })
         .layer(DefaultBodyLimit::max(MAX_BODY))
-        .layer(from_fn_with_state(api.clone(), origin::frame))
-        .with_state(api)
+        .with_state(api.clone());
+    // Around the router as a whole: some of these look at one path with another method, or at another path.
+    Router::new()
+        .fallback_service(router)
+        .layer(from_fn_with_state(api.clone(), idempotency::once))
+        .layer(from_fn_with_state(api.clone(), preconditions::hold))
+        .layer(from_fn_with_state(api, origin::frame))
 }
 
 /// The methods of a resource, by path.
@@ -161,8 +183,11 @@ fn resource(router: Router<Arc<Api>>, [path, listed]: [&str; 2], routes: Routes)
 /// Adds a resource of an account. Old and new clients write `account` and `Account`, which [`access::Access`] looks at, and some end
 /// paths with a slash, which must not be answered with a redirect.
 fn of_account(router: Router<Arc<Api>>, path: &str, methods: MethodRouter<Arc<Api>>) -> Router<Arc<Api>> {
-    let path = format!("/api/v1/{{area}}/{{auth_id}}/{path}");
-    router.route(&path, methods.clone()).route(&format!("{path}/"), methods)
+    with_slash(router, &format!("/api/v1/{{area}}/{{auth_id}}/{path}"), methods)
+}
+
+fn with_slash(router: Router<Arc<Api>>, path: &str, methods: MethodRouter<Arc<Api>>) -> Router<Arc<Api>> {
+    router.route(path, methods.clone()).route(&format!("{path}/"), methods)
 }
 
 #[cfg(test)]

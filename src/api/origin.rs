@@ -3,7 +3,7 @@
 #![allow(clippy::disallowed_methods, reason = "the API is shell: it waits")]
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use axum::extract::{ConnectInfo, FromRequestParts, Request, State};
@@ -16,6 +16,7 @@ use tracing::Instrument;
 use uuid::Uuid;
 
 use crate::report::escape;
+use crate::storage::Author;
 
 use super::Api;
 use super::error::ApiError;
@@ -37,6 +38,33 @@ pub(super) struct Origin {
     pub(super) request_id: Arc<str>,
     /// The client's address; behind a proxy what that says.
     pub(super) peer: IpAddr,
+    /// Who it turned out to be.
+    actor: Arc<OnceLock<Arc<str>>>,
+}
+
+tokio::task_local! {
+    static CURRENT: Origin;
+}
+
+impl Origin {
+    fn new(request_id: Arc<str>, peer: IpAddr) -> Self {
+        Self { request_id, peer, actor: Arc::default() }
+    }
+
+    /// The request was shown to be this one's. The first word counts.
+    pub(super) fn is_of(&self, actor: &str) {
+        let _ = self.actor.set(actor.into());
+    }
+
+    /// Who is behind the request that is being worked on, for the audit log.
+    pub(super) fn author() -> Author {
+        let author = CURRENT.try_with(|origin| Author {
+            actor: origin.actor.get().cloned().unwrap_or_else(|| "nobody".into()),
+            peer: Some(origin.peer),
+            request_id: Arc::clone(&origin.request_id),
+        });
+        author.unwrap_or_default()
+    }
 }
 
 impl<S: Send + Sync> FromRequestParts<S> for Origin {
@@ -44,7 +72,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Origin {
 
     async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Self::Rejection> {
         let known = parts.extensions.get::<Self>().cloned();
-        Ok(known.unwrap_or_else(|| Self { request_id: made_id(), peer: Ipv4Addr::UNSPECIFIED.into() }))
+        Ok(known.unwrap_or_else(|| Self::new(made_id(), Ipv4Addr::UNSPECIFIED.into())))
     }
 }
 
@@ -52,11 +80,11 @@ impl<S: Send + Sync> FromRequestParts<S> for Origin {
 pub(super) async fn frame(State(api): State<Arc<Api>>, mut request: Request, next: Next) -> Response {
     let socket = request.extensions().get::<ConnectInfo<PeerAddress>>().map(|info| info.0.0);
     let request_id = given_id(request.headers()).unwrap_or_else(made_id);
-    let origin = Origin { peer: peer(socket, request.headers(), api.behind_proxy), request_id };
+    let origin = Origin::new(request_id, peer(socket, request.headers(), api.behind_proxy));
     let line = Line { method: request.method().clone(), path: request.uri().path().to_owned(), peer: origin.peer };
     let span = tracing::info_span!("api", request_id = &*origin.request_id);
     let id = HeaderValue::from_str(&origin.request_id).ok();
-    request.extensions_mut().insert(origin);
+    request.extensions_mut().insert(origin.clone());
     let answered = async {
         let answer = tokio::time::timeout(LONGEST, next.run(request)).await;
         let late = |_| ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "The request took too long").into_response();
@@ -64,7 +92,7 @@ pub(super) async fn frame(State(api): State<Arc<Api>>, mut request: Request, nex
         line.write(response.status());
         response
     };
-    let mut response = answered.instrument(span).await;
+    let mut response = CURRENT.scope(origin, answered).instrument(span).await;
     let headers = response.headers_mut();
     headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
     if let Some(id) = id {

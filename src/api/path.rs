@@ -24,6 +24,11 @@ impl<S: Send + Sync> FromRequestParts<S> for Name {
 }
 
 impl Name {
+    /// As it stands there.
+    pub(super) fn as_str(&self) -> &str {
+        &self.0
+    }
+
     /// The id of a `kind`. What is no id names nothing.
     pub(super) fn id(&self, kind: &'static str) -> Result<Uuid, ApiError> {
         Uuid::try_parse(&self.0).map_err(|_| administration::Error::NotFound(kind).into())

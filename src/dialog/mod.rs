@@ -5,6 +5,7 @@
 //! What is not known (after a restart) is decided by the route token alone.
 
 use std::collections::HashMap;
+use std::net::SocketAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use siphasher::sip128::{Hasher128, SipHasher24};
@@ -49,6 +50,36 @@ pub enum Usage {
     Subscription,
 }
 
+/// Longest URI or Call-ID kept of a call, in bytes.
+const MAX_TEXT: usize = 255;
+
+/// A call as it is shown to people.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Call {
+    /// The trunk that it came for.
+    pub trunk: TrunkId,
+    /// Call-ID, cut at 255 bytes as the URIs are.
+    pub call_id: Box<[u8]>,
+    /// The caller's URI.
+    pub from: Box<[u8]>,
+    /// The Request-URI as it came.
+    pub to: Box<[u8]>,
+    /// Where it came from.
+    pub peer: SocketAddr,
+    /// When its INVITE went out.
+    pub since: Timestamp,
+    /// When it was answered.
+    pub answered_at: Option<Timestamp>,
+}
+
+impl Call {
+    /// Of the INVITE at hand; copies what it keeps.
+    pub fn new(trunk: TrunkId, [call_id, from, to]: [&[u8]; 3], peer: SocketAddr, since: Timestamp) -> Self {
+        let cut = |text: &[u8]| text.get(..MAX_TEXT).unwrap_or(text).into();
+        Self { trunk, call_id: cut(call_id), from: cut(from), to: cut(to), peer, since, answered_at: None }
+    }
+}
+
 #[derive(Debug)]
 struct Dialog {
     usage: Usage,
@@ -56,6 +87,8 @@ struct Dialog {
     contacts: SmallVec<[(ContactHash, Flow); 2]>,
     ends_at: Timestamp,
     answered: bool,
+    /// Of a call; apart, for it is looked at only when somebody asks.
+    call: Option<Box<Call>>,
 }
 
 /// The dialogs of all shards.
@@ -118,10 +151,28 @@ impl Dialogs {
         if shard.len() >= self.limit_per_shard {
             return;
         }
-        let new = || Dialog { usage, trunk, contacts: SmallVec::new(), ends_at, answered: false };
+        let new = || Dialog { usage, trunk, contacts: SmallVec::new(), ends_at, answered: false, call: None };
         let dialog = shard.entry(key.0).or_insert_with(new);
         if let Some(contact) = contact {
             dialog.learn(contact);
+        }
+    }
+
+    /// What the dialog looks like to people. The first word counts: a forked INVITE is one call.
+    pub fn describe(&self, key: DialogKey, call: impl FnOnce() -> Call) {
+        if let Some(dialog) = self.shard(key).as_mut().and_then(|shard| shard.get_mut(&key.0))
+            && dialog.call.is_none()
+        {
+            dialog.call = Some(Box::new(call()));
+        }
+    }
+
+    /// Shows every call that is up or being set up. One of 64 parts is locked at a time: `show` must be quick.
+    pub fn for_each_call(&self, mut show: impl FnMut(&Call)) {
+        for shard in &self.shards {
+            let shard = shard.lock().unwrap_or_else(PoisonError::into_inner);
+            let calls = shard.values().filter(|dialog| dialog.usage == Usage::Call);
+            calls.filter_map(|dialog| dialog.call.as_deref()).for_each(&mut show);
         }
     }
 
@@ -151,10 +202,15 @@ impl Dialogs {
     }
 
     /// The dialog has been answered with 2xx. True the first time.
-    pub fn answered(&self, key: DialogKey) -> bool {
+    pub fn answered(&self, key: DialogKey, now: Timestamp) -> bool {
         let mut shard = self.shard(key);
         let dialog = shard.as_mut().and_then(|shard| shard.get_mut(&key.0));
-        dialog.is_some_and(|dialog| !std::mem::replace(&mut dialog.answered, true))
+        dialog.is_some_and(|dialog| {
+            if let Some(call) = dialog.call.as_mut().filter(|call| call.answered_at.is_none()) {
+                call.answered_at = Some(now);
+            }
+            !std::mem::replace(&mut dialog.answered, true)
+        })
     }
 
     /// Where a request of the dialog for `contact` goes.
@@ -249,7 +305,8 @@ mod tests {
         let dialogs = Dialogs::new(100, [1; 16]);
         let key = dialogs.key(b"c", b"t");
         dialogs.begin(key, TRUNK, Usage::Call, None, Timestamp::from_secs(9));
-        assert!(dialogs.answered(key) && !dialogs.answered(key));
+        let now = Timestamp::from_secs(1);
+        assert!(dialogs.answered(key, now) && !dialogs.answered(key, now));
         dialogs.fail(key);
         assert_eq!(dialogs.len(), 1, "an answered dialog outlives a failed re-INVITE");
         assert!(dialogs.end(key) && !dialogs.end(key));
@@ -292,6 +349,33 @@ mod tests {
         dialogs.begin(subscription, TRUNK, Usage::Subscription, None, Timestamp::from_secs(99));
         dialogs.unsubscribed(subscription);
         assert_eq!(dialogs.len(), 1);
+    }
+
+    #[test]
+    fn a_call_is_shown_as_it_began_until_it_is_over() {
+        let dialogs = Dialogs::new(100, [1; 16]);
+        let (key, at) = (dialogs.key(b"c", b"t"), Timestamp::from_secs);
+        let call = |from: &[u8], since| Call::new(TRUNK, [b"c", from, b"sip:b@h"], flow(5).peer, at(since));
+        let calls = || {
+            let mut calls = Vec::new();
+            dialogs.for_each_call(|call| calls.push(call.clone()));
+            calls
+        };
+        dialogs.describe(key, || call(b"sip:a@h", 1));
+        assert_eq!(calls(), [], "a dialog that is not known has no call");
+        dialogs.begin(key, TRUNK, Usage::Call, None, at(99));
+        dialogs.describe(key, || call(b"sip:a@h", 1));
+        dialogs.describe(key, || call(b"sip:other@h", 2));
+        assert_eq!(calls(), [call(b"sip:a@h", 1)]);
+        dialogs.answered(key, at(3));
+        dialogs.answered(key, at(4));
+        assert_eq!(calls(), [Call { answered_at: Some(at(3)), ..call(b"sip:a@h", 1) }]);
+        dialogs.begin(dialogs.key(b"s", b"t"), TRUNK, Usage::Subscription, None, at(99));
+        dialogs.describe(dialogs.key(b"s", b"t"), || call(b"sip:a@h", 1));
+        assert_eq!(calls().len(), 1, "a subscription is no call");
+        dialogs.end(key);
+        assert_eq!(calls(), []);
+        assert_eq!(call(&[b'x'; 5_000], 1).from.len(), 255);
     }
 
     #[test]

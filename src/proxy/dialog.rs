@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::dialog::Usage;
+use crate::dialog::{Call, Usage};
 use crate::event::Event;
 use crate::message::{Address, Method, Name, Request, lex};
 use crate::transaction::T1_64;
@@ -26,6 +26,8 @@ impl Proxy {
             if job.request.method == Method::Invite {
                 let call_id = job.request.call_id;
                 let (from, to) = (job.request.from.uri.raw, job.request.uri.raw);
+                let (trunk, peer, now) = (job.trunk, job.came.peer, turn.now);
+                dialogs.describe(job.dialog, || Call::new(trunk, [call_id, from, to], peer, now));
                 turn.observer.observe(&Event::CallStarted { call_id, from, to, flow: job.came });
             }
         } else if job.request.method.refreshes_target()

@@ -109,7 +109,7 @@ impl Proxy {
             turn.transactions.respond(server, response.status, turn.now, turn.out, |out| write_upstream(out, response));
         match method {
             Method::Invite => {
-                if self.shared.dialogs.answered(dialog) {
+                if self.shared.dialogs.answered(dialog, turn.now) {
                     turn.observer.observe(&Event::CallAnswered { call_id: response.call_id });
                 }
                 self.cancel_branches(number, turn);

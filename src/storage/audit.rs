@@ -1,17 +1,23 @@
 //! The audit log: what was changed, by whom and from where, each entry chained to the one before it.
 //!
-//! An entry is a row of the tree `objects` like any other and goes to disk in the batch of the change that it tells of: there
+//! Nobody has to remember to write it: the writer compares each row of the configuration with the one it replaces and tells what
+//! differs, by name. An entry is a row of the tree `objects` like any other and goes to disk in the batch of the change that it tells of: there
 //! is no change without its entry and no entry without its change. Each holds the SHA-256 of the stored bytes of the entry
 //! before it, so that none can be altered, left out or put in between without every later one being made anew. The
 //! newest entry is held by nothing here; whoever wants to hold it keeps [`AuditChain::head`] elsewhere.
 
+#![allow(clippy::disallowed_methods, reason = "the store is shell: it dates its entries")]
+
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::Store;
+use super::author::Author;
 use super::changes::{Changes, Guard, Row};
+use super::difference::{Changed, object_name};
 use super::error::{ReadError, RecordError, WriteError};
 use super::key::{self, Kind};
 use super::page::{Page, Window};
@@ -21,8 +27,14 @@ use super::record::{self, Record};
 /// Entries that are kept. With each further one the oldest goes.
 pub const MAX_AUDIT_ENTRIES: u64 = 200_000;
 
+/// Objects of one kind that one change may make, change or remove and still be told one by one; beyond it, their number is.
+const ONE_BY_ONE: usize = 20;
+
+/// Longest id or name in an entry, in characters.
+const LONGEST: usize = 255;
+
 /// What was done to an object.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
 pub enum AuditAction {
     /// It was made.
     Created,
@@ -60,9 +72,11 @@ pub struct AuditEntry {
     pub action: AuditAction,
     /// The kind of the object, for example `credential`.
     pub object: String,
-    /// The object's id.
+    /// The object's id. Empty where `name` speaks of many.
     pub id: String,
-    /// The fields that were set or changed, by name.
+    /// What people know it by: a username, an address, a number.
+    pub name: String,
+    /// The fields that were changed, by name.
     pub fields: Vec<String>,
 }
 
@@ -118,9 +132,10 @@ impl AuditHead {
         Ok(Self { sequence: record.sequence, hash: hash(&value) })
     }
 
-    /// Turns what `changes` has to tell into rows. The chain ends where is said, if the changes are made.
-    pub(super) fn chain(mut self, changes: &mut Changes) -> Result<Self, WriteError> {
-        for entry in std::mem::take(&mut changes.audit) {
+    /// The rows of `entries`, and those that must give way; and where the chain then ends.
+    pub(super) fn chain(mut self, entries: Vec<AuditEntry>) -> Result<(Self, Vec<(Vec<u8>, Row)>), WriteError> {
+        let mut rows = Vec::with_capacity(entries.len());
+        for entry in entries {
             self.sequence += 1;
             let record = AuditRecord { sequence: self.sequence, previous: self.hash, entry };
             let value = record::encode(&record).map_err(|_: RecordError| WriteError::Invalid {
@@ -129,19 +144,65 @@ impl AuditHead {
             })?;
             self.hash = hash(&value);
             let row = |value| Row { value, guard: Guard::Nothing, cache: None, old: None };
-            changes.objects.insert(audit_key(self.sequence), row(Some(value)));
+            rows.push((audit_key(self.sequence), row(Some(value))));
             if let Some(oldest) = self.sequence.checked_sub(MAX_AUDIT_ENTRIES).filter(|oldest| *oldest > 0) {
-                changes.objects.insert(audit_key(oldest), row(None));
+                rows.push((audit_key(oldest), row(None)));
             }
         }
-        Ok(self)
+        Ok((self, rows))
     }
 }
 
 impl Changes {
-    /// Notes in the audit log what these changes do.
-    pub fn tell(&mut self, entry: AuditEntry) {
-        self.audit.push(entry);
+    /// Has the audit log tell of something that is no change of the configuration.
+    pub fn tell(&mut self, action: AuditAction, object: &str, (auth_id, id, name): (&str, &str, &str)) {
+        let author = self.author.get_or_insert_with(Author::current);
+        self.audit.push(entry(author, action, object, (auth_id, id, name), Vec::new()));
+    }
+}
+
+/// What there is to tell of rows that changed.
+pub(super) fn entries(author: &Author, rows: &[Changed<'_>]) -> Vec<AuditEntry> {
+    let mut groups: BTreeMap<(&'static str, AuditAction), Vec<&Changed<'_>>> = BTreeMap::new();
+    for row in rows {
+        if let Some(object) = Kind::of(row.key).and_then(object_name) {
+            groups.entry((object, row.action())).or_default().push(row);
+        }
+    }
+    let mut entries = Vec::new();
+    for ((object, action), rows) in groups {
+        if rows.len() > ONE_BY_ONE {
+            let auth_id = rows.first().and_then(|row| row.difference()).map(|first| first.auth_id).unwrap_or_default();
+            let name = format!("{} objects", rows.len());
+            entries.push(entry(author, action, object, (&auth_id, "", &name), Vec::new()));
+            continue;
+        }
+        for told in rows.into_iter().filter_map(|row| row.difference()) {
+            entries.push(entry(author, action, object, (&told.auth_id, &told.id, &told.name), told.fields));
+        }
+    }
+    entries
+}
+
+fn entry(
+    author: &Author,
+    action: AuditAction,
+    object: &str,
+    (auth_id, id, name): (&str, &str, &str),
+    fields: Vec<String>,
+) -> AuditEntry {
+    let cut = |text: &str| text.chars().take(LONGEST).collect();
+    AuditEntry {
+        at: u64::try_from(jiff::Timestamp::now().as_microsecond()).unwrap_or_default(),
+        actor: author.actor.to_string(),
+        peer: author.peer,
+        request_id: author.request_id.to_string(),
+        auth_id: auth_id.to_owned(),
+        action,
+        object: object.to_owned(),
+        id: cut(id),
+        name: cut(name),
+        fields,
     }
 }
 

@@ -11,6 +11,7 @@ use crate::location::{AddressOfRecord, StoredRecord};
 use crate::trunk::TrunkId;
 
 use super::audit::AuditEntry;
+use super::author::Author;
 use super::destination::{NumberRecord, OriginationUriRecord};
 use super::error::{RecordError, WriteError};
 use super::index::Place;
@@ -56,8 +57,12 @@ pub(super) struct Row {
 pub struct Changes {
     pub(super) objects: BTreeMap<Vec<u8>, Row>,
     pub(super) bindings: Vec<(Vec<u8>, Option<Vec<u8>>)>,
-    /// What the audit log is to tell of them; the writer puts it into the chain.
+    /// What the audit log is to tell beside what the writer finds in the rows.
     pub(super) audit: Vec<AuditEntry>,
+    /// On whose behalf; the thread's that commits where nothing is said.
+    pub(super) author: Option<Author>,
+    /// From a backup: the audit log is among the rows, and nothing is to be told of them.
+    pub(super) is_restored: bool,
 }
 
 impl Changes {

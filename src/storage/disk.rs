@@ -1,14 +1,16 @@
 //! What the writing thread does to sled: apply, sync, publish.
 
 use std::any::Any;
+use std::collections::HashMap;
 use std::fs::File;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::audit::AuditHead;
+use super::audit::{self, AuditHead};
 use super::changes::{CacheChange, Changes, Guard, Row};
 use super::credentials::Credentials;
+use super::difference::Changed;
 use super::directory::Acknowledged;
 use super::error::WriteError;
 use super::index::{Index, Place};
@@ -42,13 +44,9 @@ impl Disk {
         current: &mut Current,
     ) -> Result<Result<usize, WriteError>, String> {
         let engine = |error: sled::Error| error.to_string();
-        let mut batch = sled::Batch::default();
-        let audit = match self.audit.chain(changes) {
-            Ok(audit) => audit,
-            Err(error) => return Ok(Err(error)),
-        };
-        let mut contents = self.state.contents;
+        let mut draft = Draft { batch: sled::Batch::default(), contents: self.state.contents };
         let mut left_out = Vec::new();
+        let mut replaced = HashMap::new();
         for (key, row) in &mut changes.objects {
             let old = self.objects.get(key).map_err(engine)?;
             match verdict(row, key, old.is_some()) {
@@ -60,24 +58,29 @@ impl Disk {
                 Err(error) => return Ok(Err(error)),
             }
             current.keep(key, old.as_ref());
+            draft.put(key, row, old.as_deref());
             if let Some(old) = old {
-                contents ^= row_hash(key, &old);
-                // A row that cannot be read stood in no list: the start would have refused it.
-                row.old = Place::of(key, &old).ok().flatten();
-            }
-            match &row.value {
-                Some(value) => {
-                    contents ^= row_hash(key, value);
-                    batch.insert(key.as_slice(), value.as_slice());
-                }
-                None => batch.remove(key.as_slice()),
+                replaced.insert(key.clone(), old);
             }
         }
         // What was left out has nothing to tell the cache either.
         for key in &left_out {
             changes.objects.remove(key);
         }
+        let (audit, rows) = match self.audit_rows(changes, &replaced) {
+            // These rows bring the entries that tell of them.
+            _ if changes.is_restored => (self.audit, Vec::new()),
+            Ok(audit) => audit,
+            Err(error) => return Ok(Err(error)),
+        };
+        for (key, mut row) in rows {
+            let old = self.objects.get(&key).map_err(engine)?;
+            current.keep(&key, old.as_ref());
+            draft.put(&key, &mut row, old.as_deref());
+            changes.objects.insert(key, row);
+        }
         if !changes.objects.is_empty() {
+            let Draft { mut batch, contents } = draft;
             let state = State { changes: self.state.changes + 1, contents };
             let value = record::encode(&state).map_err(|error| error.to_string())?;
             batch.insert(key::key(Kind::State, b""), value);
@@ -87,6 +90,23 @@ impl Disk {
         }
         self.apply_bindings(changes).map_err(engine)?;
         Ok(Ok(left_out.len()))
+    }
+
+    /// What the audit log tells of changes that replace these rows.
+    fn audit_rows(
+        &self,
+        changes: &mut Changes,
+        replaced: &HashMap<Vec<u8>, sled::IVec>,
+    ) -> Result<(AuditHead, Vec<(Vec<u8>, Row)>), WriteError> {
+        let changed = changes.objects.iter().map(|(key, row)| Changed {
+            key,
+            old: replaced.get(key).map(AsRef::as_ref),
+            new: row.value.as_deref(),
+        });
+        let changed: Vec<Changed<'_>> = changed.filter(|row| row.old.is_some() || row.new.is_some()).collect();
+        let mut entries = audit::entries(&changes.author.clone().unwrap_or_default(), &changed);
+        entries.append(&mut changes.audit);
+        self.audit.chain(entries)
     }
 
     fn apply_bindings(&self, changes: &mut Changes) -> sled::Result<()> {
@@ -143,6 +163,29 @@ impl Disk {
                 let name = shared.unwrap_or_else(|| key.get(1..).unwrap_or_default().into());
                 self.index.replace(kind, &name, row.old.as_ref(), place.as_ref());
             }
+        }
+    }
+}
+
+/// A batch, and what the contents of the store come to with it.
+struct Draft {
+    batch: sled::Batch,
+    contents: u64,
+}
+
+impl Draft {
+    fn put(&mut self, key: &[u8], row: &mut Row, old: Option<&[u8]>) {
+        if let Some(old) = old {
+            self.contents ^= row_hash(key, old);
+            // A row that cannot be read stood in no list: the start would have refused it.
+            row.old = Place::of(key, old).ok().flatten();
+        }
+        match &row.value {
+            Some(value) => {
+                self.contents ^= row_hash(key, value);
+                self.batch.insert(key, value.as_slice());
+            }
+            None => self.batch.remove(key),
         }
     }
 }

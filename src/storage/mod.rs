@@ -7,11 +7,13 @@
 //! Opening never starts empty where something was, and says in words what is wrong and what to do ([`OpenError`]).
 
 mod audit;
+mod author;
 mod backup;
 mod bindings;
 mod changes;
 mod credentials;
 mod destination;
+mod difference;
 mod directory;
 mod disk;
 mod error;
@@ -35,6 +37,7 @@ mod writer;
 mod tests;
 
 pub use audit::{AuditAction, AuditBreak, AuditChain, AuditEntry, AuditRecord, MAX_AUDIT_ENTRIES};
+pub use author::Author;
 pub use backup::{BackupError, BackupSummary, check_backup, receive_backup, restore_backup};
 pub use bindings::{BindingJournal, JournalCounts, ReadRecord};
 pub use changes::{Changes, MAX_RECORD};

@@ -35,6 +35,16 @@ pub struct Page<T> {
     pub records: Vec<T>,
 }
 
+impl<T> Page<T> {
+    /// The part of it that `window` names, where the page is the whole list.
+    #[must_use]
+    pub fn cut(mut self, window: Window) -> Self {
+        self.records.drain(..window.offset.min(self.records.len()));
+        self.records.truncate(window.limit);
+        self
+    }
+}
+
 /// Each reads from memory which rows there are, and only those from sled.
 impl Store {
     /// Credentials of an account. With `trunk` only those scoped to it, and the one that it is attached to, `attached`.

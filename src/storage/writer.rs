@@ -13,6 +13,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::{Builder, JoinHandle};
 
+use super::author::Author;
 use super::changes::Changes;
 use super::disk::{Disk, panic_text};
 use super::error::WriteError;
@@ -65,10 +66,11 @@ impl Writer {
     }
 
     /// Waits until `changes` are on disk and in the cache; answers how many rows were left out.
-    pub(super) fn commit(&self, changes: Changes) -> Result<usize, WriteError> {
+    pub(super) fn commit(&self, mut changes: Changes) -> Result<usize, WriteError> {
         if changes.is_empty() {
             return Ok(0);
         }
+        changes.author.get_or_insert_with(Author::current);
         let (reply, answer) = sync_channel(1);
         let stopped =
             || WriteError::Failed { path: self.path.clone(), detail: "its writing thread has ended".to_owned() };

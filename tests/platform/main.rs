@@ -11,5 +11,10 @@
 )]
 
 mod access;
+mod accounts;
+mod audit;
+mod live;
+mod manners;
+mod phone;
 mod server;
 mod tls;
