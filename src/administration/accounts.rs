@@ -11,7 +11,7 @@ impl Administration {
     /// # Errors
     /// [`Error::Conflict`] where one of that name exists.
     pub fn create_account(&self, record: &AccountRecord) -> Result<(), Error> {
-        let _one_at_a_time = self.lock();
+        let _alone = self.alone();
         let mut changes = Changes::new();
         changes.create_account(record)?;
         match self.store.commit(changes) {
@@ -44,7 +44,7 @@ impl Administration {
     /// # Errors
     /// [`Error::Conflict`] while it has calls, and for the account of the default trunk.
     pub fn delete_account(&self, auth_id: &str, unless_changed: Option<u64>) -> Result<(), Error> {
-        let _one_at_a_time = self.lock();
+        let _alone = self.alone();
         let account = self.account(auth_id)?;
         unchanged(unless_changed, account.updated_at)?;
         let before = self.directory.load_full();

@@ -4,7 +4,7 @@ use uuid::Uuid;
 use zeroize::Zeroizing;
 
 use crate::auth::Ha1Set;
-use crate::storage::{AccountRecord, Changes, CredentialRecord};
+use crate::storage::{AccountRecord, Changes, CredentialRecord, WriteError};
 use crate::trunk::TrunkId;
 
 use super::error::Error;
@@ -54,11 +54,11 @@ impl Administration {
         let secret = secret.ok_or_else(|| Error::invalid("password", "password is required"))?;
         let description = description.unwrap_or_default();
         rules::description(&description)?;
-        let _one_at_a_time = self.lock();
+        let _among_others = self.among_others();
         let account = self.account(auth_id)?;
-        // Before the hashing: clients repeat a refused creation at once.
+        // Before the hashing: clients repeat a refused creation at once. The store has the last word.
         if self.store.credentials().contains(auth_id, &username) {
-            return Err(Error::conflict("Username already exists"));
+            return Err(taken());
         }
         let trunk = trunk.flatten();
         self.check_scope(auth_id, trunk)?;
@@ -79,8 +79,10 @@ impl Administration {
         };
         let mut changes = Changes::new();
         changes.create_credential(&record)?;
-        self.store.commit(changes)?;
-        Ok(record)
+        match self.store.commit(changes) {
+            Err(WriteError::Exists { .. }) => Err(taken()),
+            result => result.map(|()| record).map_err(Into::into),
+        }
     }
 
     /// Changes a credential. One that may no longer be used where it was loses its bindings there.
@@ -91,7 +93,7 @@ impl Administration {
         fields: CredentialFields,
         unless_changed: Option<u64>,
     ) -> Result<CredentialRecord, Error> {
-        let _one_at_a_time = self.lock();
+        let _alone = self.alone();
         let mut record = self.credential(auth_id, id)?;
         unchanged(unless_changed, record.updated_at)?;
         let CredentialFields { username, secret, enabled, description, trunk } = fields;
@@ -123,7 +125,7 @@ impl Administration {
 
     /// Deletes a credential and drops its bindings. A trunk that has it as its `credential_uuid` keeps that, and so lets nobody else in.
     pub fn delete_credential(&self, auth_id: &str, id: Uuid, unless_changed: Option<u64>) -> Result<(), Error> {
-        let _one_at_a_time = self.lock();
+        let _alone = self.alone();
         let record = self.credential(auth_id, id)?;
         unchanged(unless_changed, record.updated_at)?;
         let mut changes = Changes::new();
@@ -188,4 +190,8 @@ impl Administration {
         }
         Ok(())
     }
+}
+
+fn taken() -> Error {
+    Error::conflict("Username already exists")
 }

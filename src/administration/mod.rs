@@ -2,7 +2,8 @@
 //!
 //! Every change takes the same way: it is checked against what is stored, committed (fsync), shown to the packet path (a new
 //! [`Directory`]; the credential cache follows the store by itself), and the bindings that it revokes are dropped. Only then does the call return:
-//! the next packet sees the change, and no crash takes it back. One writer at a time, so that store and snapshot agree.
+//! the next packet sees the change, and no crash takes it back. One writer at a time, so that store and snapshot agree; only what is merely
+//! new (a credential, a number, a URI) is made by several at once.
 //! A REGISTER that was being decided meanwhile is looked at again by the engine after it has made its binding.
 
 mod accounts;
@@ -33,7 +34,7 @@ pub use welcome::{JudgedBindings, Welcome};
 
 use std::collections::HashSet;
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use arc_swap::ArcSwap;
 
@@ -77,7 +78,7 @@ pub struct Administration {
     settings: Settings,
     now: Box<dyn Fn() -> Timestamp + Send + Sync>,
     observer: Mutex<Box<dyn Observer + Send>>,
-    writing: Mutex<()>,
+    writing: RwLock<()>,
 }
 
 impl fmt::Debug for Administration {
@@ -98,7 +99,7 @@ impl Administration {
     /// Over what is stored and running. The directory must be that of the store.
     pub fn new(parts: Parts) -> Self {
         let Parts { store, directory, location, dialogs, domain, settings, now, observer } = parts;
-        let (observer, writing) = (Mutex::new(observer), Mutex::default());
+        let (observer, writing) = (Mutex::new(observer), RwLock::default());
         Self { store, directory, location, dialogs, domain, settings, now, observer, writing }
     }
 
@@ -132,8 +133,15 @@ impl Administration {
         self.revoke_at(trunk, user, |_, _| true)
     }
 
-    fn lock(&self) -> MutexGuard<'_, ()> {
-        self.writing.lock().unwrap_or_else(PoisonError::into_inner)
+    /// For what is read, judged and written back: nothing else changes meanwhile.
+    fn alone(&self) -> RwLockWriteGuard<'_, ()> {
+        self.writing.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// For making something that only has to be new, which the store itself sees to: many at a time share an fsync. What it refers to stays
+    /// meanwhile.
+    fn among_others(&self) -> RwLockReadGuard<'_, ()> {
+        self.writing.read().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The time, as the changes have it.
@@ -152,7 +160,7 @@ impl Administration {
 
     /// Changes what the directory is made from: `edit` changes the draft of one account and fills its changes.
     fn configure<T>(&self, auth_id: &str, edit: impl FnOnce(&mut Draft) -> Result<T, Error>) -> Result<T, Error> {
-        let _one_at_a_time = self.lock();
+        let _alone = self.alone();
         let mut draft = Draft {
             account: self.store.account(auth_id)?.ok_or(Error::NotFound("Account"))?,
             trunks: self.store.page_of_trunks(auth_id, Window::ALL)?.records,

@@ -60,7 +60,7 @@ impl Administration {
             return Err(Error::invalid("tags", format!("tags must be at most {MAX_TAGS}")));
         }
         tags.iter().try_for_each(|tag| rules::text("tags", tag, MAX_TEXT))?;
-        let _one_at_a_time = self.lock();
+        let _among_others = self.among_others();
         self.account(auth_id)?;
         let now = self.micros();
         let record = NumberRecord {
@@ -86,7 +86,7 @@ impl Administration {
 
     /// Removes a number of the account.
     pub fn delete_number(&self, auth_id: &str, e164: &str, unless_changed: Option<u64>) -> Result<(), Error> {
-        let _one_at_a_time = self.lock();
+        let _alone = self.alone();
         let record = self.number(auth_id, e164)?;
         unchanged(unless_changed, record.updated_at)?;
         let mut changes = Changes::new();
@@ -99,7 +99,7 @@ impl Administration {
     /// # Errors
     /// [`Error::NumberAssigned`] where it has one.
     pub fn assign_number(&self, auth_id: &str, e164: &str, trunk: TrunkId) -> Result<NumberRecord, Error> {
-        let _one_at_a_time = self.lock();
+        let _alone = self.alone();
         let mut record = self.number(auth_id, e164)?;
         self.trunk(auth_id, trunk)?;
         if record.trunk.is_some() {
@@ -114,7 +114,7 @@ impl Administration {
     /// # Errors
     /// [`Error::NotFound`] where it has none.
     pub fn unassign_number(&self, auth_id: &str, e164: &str) -> Result<NumberRecord, Error> {
-        let _one_at_a_time = self.lock();
+        let _alone = self.alone();
         let mut record = self.number(auth_id, e164)?;
         record.trunk.take().ok_or(Error::NotFound(KIND))?;
         self.put_number(record)

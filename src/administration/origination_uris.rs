@@ -43,7 +43,7 @@ impl Administration {
         if fields.uri.is_none() {
             return Err(Error::invalid("uri", "uri is required"));
         }
-        let _one_at_a_time = self.lock();
+        let _among_others = self.among_others();
         let now = self.micros();
         let mut record = OriginationUriRecord {
             id: Uuid::now_v7(),
@@ -73,7 +73,7 @@ impl Administration {
         fields: OriginationUriFields,
         unless_changed: Option<u64>,
     ) -> Result<OriginationUriRecord, Error> {
-        let _one_at_a_time = self.lock();
+        let _alone = self.alone();
         let mut record = self.origination_uri(auth_id, id)?;
         unchanged(unless_changed, record.updated_at)?;
         self.fill_uri(&mut record, fields)?;
