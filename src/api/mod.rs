@@ -9,6 +9,7 @@ mod access;
 mod accounts;
 mod acl;
 mod arrangement;
+mod backup;
 mod body;
 mod connection;
 mod credentials;
@@ -142,6 +143,7 @@ impl Api {
 /// All routes.
 pub fn router(api: Arc<Api>) -> Router {
     let router = Router::new().route("/healthz", get(health::healthz)).route("/metrics", get(health::metrics));
+    let router = router.route("/api/v1/operator/backup", get(backup::download));
     let router = resource(router, ["trunks", "trunks"], trunks::routes());
     let router = resource(router, ["credentials", "trunks/credentials"], credentials::routes());
     let router = resource(router, ["ip-acl", "trunks/ip-acl"], acl::routes());
