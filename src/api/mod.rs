@@ -18,10 +18,12 @@ mod error;
 mod failures;
 mod health;
 mod idempotency;
+mod inputs;
 mod live;
 mod log;
 mod numbers;
 mod openapi;
+mod openapi_page;
 mod origin;
 mod origination_uris;
 mod path;
@@ -148,7 +150,7 @@ pub fn router(api: Arc<Api>) -> Router {
     let router = resource(router, ["origination-uris", "trunks/origination-uris"], origination_uris::routes());
     let router = resource(router, ["numbers", "numbers"], numbers::routes());
     let router = of_account(router, "numbers/{name}/assign", numbers::assignment());
-    let router = log::routes(live::routes(accounts::routes(router)));
+    let router = openapi::routes(log::routes(live::routes(accounts::routes(router))));
     let router = router
         .fallback(async || ApiError::new(StatusCode::NOT_FOUND, "There is nothing at this path"))
         .method_not_allowed_fallback(async || {
