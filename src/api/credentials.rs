@@ -7,6 +7,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::routing::{get, post};
 use serde::Serialize;
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::administration::{self, CredentialFields, NewSecret};
@@ -23,7 +24,8 @@ use super::{Api, Routes};
 
 const KIND: &str = "Credential";
 
-#[derive(Serialize)]
+/// A credential.
+#[derive(Serialize, ToSchema)]
 pub(super) struct Credential {
     id: Uuid,
     account_id: String,
@@ -38,12 +40,16 @@ pub(super) struct Credential {
 }
 
 /// What only `?view=full` shows.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = CredentialFull)]
 struct Full {
+    #[schema(required = false)]
     description: String,
     /// For which algorithms there is a hash.
+    #[schema(required = false, value_type = Vec<String>)]
     digest_algorithms: Vec<Algorithm>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(required = false, value_type = Option<Uuid>)]
     trunk_id: Option<TrunkId>,
 }
 
@@ -52,7 +58,8 @@ pub(super) fn routes() -> Routes {
 }
 
 /// `GET …/trunks/credentials`
-async fn list(
+#[utoipa::path(get, path = "/api/v1/Account/{auth_id}/trunks/credentials", tag = "credentials", params(super::inputs::AccountPath, super::inputs::ListParameters, super::inputs::ViewParameter, super::inputs::TrunkParameter), responses((status = 200, body = List<Credential>)))]
+pub(super) async fn list(
     State(api): State<Arc<Api>>,
     access: Access,
     query: ListQuery,
@@ -70,7 +77,8 @@ async fn list(
 }
 
 /// `POST …/credentials`
-async fn create(
+#[utoipa::path(post, path = "/api/v1/Account/{auth_id}/credentials", tag = "credentials", params(super::inputs::AccountPath, super::inputs::ViewParameter), request_body = super::inputs::CredentialBody, responses((status = 201, body = Credential)))]
+pub(super) async fn create(
     State(api): State<Arc<Api>>,
     access: Access,
     query: ListQuery,
@@ -84,7 +92,8 @@ async fn create(
 }
 
 /// `GET …/credentials/{id}`
-async fn retrieve(
+#[utoipa::path(get, path = "/api/v1/Account/{auth_id}/credentials/{credential_id}", tag = "credentials", params(super::inputs::AccountPath, ("credential_id" = Uuid, Path, description = "Its id"), super::inputs::ViewParameter), responses((status = 200, body = Credential)))]
+pub(super) async fn retrieve(
     State(api): State<Arc<Api>>,
     access: Access,
     query: ListQuery,
@@ -97,7 +106,8 @@ async fn retrieve(
 }
 
 /// `PUT …/credentials/{id}`
-async fn update(
+#[utoipa::path(put, path = "/api/v1/Account/{auth_id}/credentials/{credential_id}", tag = "credentials", params(super::inputs::AccountPath, ("credential_id" = Uuid, Path, description = "Its id"), super::inputs::ViewParameter), request_body = super::inputs::CredentialChange, responses((status = 200, body = Credential)))]
+pub(super) async fn update(
     State(api): State<Arc<Api>>,
     access: Access,
     query: ListQuery,
@@ -111,7 +121,8 @@ async fn update(
 }
 
 /// `DELETE …/credentials/{id}`
-async fn delete(State(api): State<Arc<Api>>, access: Access, name: Name) -> Result<StatusCode, ApiError> {
+#[utoipa::path(delete, path = "/api/v1/Account/{auth_id}/credentials/{credential_id}", tag = "credentials", params(super::inputs::AccountPath, ("credential_id" = Uuid, Path, description = "Its id")), responses((status = 204, description = "Gone")))]
+pub(super) async fn delete(State(api): State<Arc<Api>>, access: Access, name: Name) -> Result<StatusCode, ApiError> {
     let (auth_id, id) = (access.account.auth_id, name.id(KIND)?);
     api.work(move |administration| administration.delete_credential(&auth_id, id, None)).await?;
     Ok(StatusCode::NO_CONTENT)

@@ -102,7 +102,7 @@ impl ListQuery {
 }
 
 /// A part of a list of numbers.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub(super) struct Items<T> {
     items: Vec<T>,
     page: u64,

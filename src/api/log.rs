@@ -79,7 +79,7 @@ pub(super) fn routes(router: Router<Arc<Api>>) -> Router<Arc<Api>> {
 
 /// `GET …/audit`
 #[utoipa::path(get, path = "/api/v1/Account/{auth_id}/audit", tag = "audit",
-    params(super::openapi::AccountPath, super::openapi::PageParameters), responses((status = 200, body = List<Entry>)))]
+    params(super::inputs::AccountPath, super::inputs::PageParameters), responses((status = 200, body = List<Entry>)))]
 pub(super) async fn own(
     State(api): State<Arc<Api>>,
     access: Access,
@@ -91,7 +91,7 @@ pub(super) async fn own(
 }
 
 /// `GET /api/v1/operator/audit`
-#[utoipa::path(get, path = "/api/v1/operator/audit", tag = "operator", params(super::openapi::PageParameters),
+#[utoipa::path(get, path = "/api/v1/operator/audit", tag = "operator", params(super::inputs::PageParameters),
     responses((status = 200, body = List<Entry>)))]
 pub(super) async fn all(
     State(api): State<Arc<Api>>,

@@ -9,6 +9,7 @@ mod access;
 mod accounts;
 mod acl;
 mod arrangement;
+mod backup;
 mod body;
 mod connection;
 mod credentials;
@@ -17,10 +18,12 @@ mod error;
 mod failures;
 mod health;
 mod idempotency;
+mod inputs;
 mod live;
 mod log;
 mod numbers;
 mod openapi;
+mod openapi_page;
 mod origin;
 mod origination_uris;
 mod path;
@@ -140,13 +143,14 @@ impl Api {
 /// All routes.
 pub fn router(api: Arc<Api>) -> Router {
     let router = Router::new().route("/healthz", get(health::healthz)).route("/metrics", get(health::metrics));
+    let router = router.route("/api/v1/operator/backup", get(backup::download));
     let router = resource(router, ["trunks", "trunks"], trunks::routes());
     let router = resource(router, ["credentials", "trunks/credentials"], credentials::routes());
     let router = resource(router, ["ip-acl", "trunks/ip-acl"], acl::routes());
     let router = resource(router, ["origination-uris", "trunks/origination-uris"], origination_uris::routes());
     let router = resource(router, ["numbers", "numbers"], numbers::routes());
     let router = of_account(router, "numbers/{name}/assign", numbers::assignment());
-    let router = log::routes(live::routes(accounts::routes(router)));
+    let router = openapi::routes(log::routes(live::routes(accounts::routes(router))));
     let router = router
         .fallback(async || ApiError::new(StatusCode::NOT_FOUND, "There is nothing at this path"))
         .method_not_allowed_fallback(async || {

@@ -7,6 +7,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::routing::{get, post};
 use serde::Serialize;
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::administration::OriginationUriFields;
@@ -23,7 +24,8 @@ use super::{Api, Routes};
 
 const KIND: &str = "Origination URI";
 
-#[derive(Serialize)]
+/// A place that calls go to.
+#[derive(Serialize, ToSchema)]
 pub(super) struct OriginationUri {
     id: Uuid,
     account_id: String,
@@ -40,9 +42,11 @@ pub(super) struct OriginationUri {
 }
 
 /// What only `?view=full` shows.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = OriginationUriFull)]
 struct Full {
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(required = false, value_type = Option<Uuid>)]
     trunk_id: Option<TrunkId>,
 }
 
@@ -51,7 +55,8 @@ pub(super) fn routes() -> Routes {
 }
 
 /// `GET …/trunks/origination-uris`
-async fn list(
+#[utoipa::path(get, path = "/api/v1/Account/{auth_id}/trunks/origination-uris", tag = "origination-uris", params(super::inputs::AccountPath, super::inputs::ListParameters, super::inputs::ViewParameter, super::inputs::TrunkParameter), responses((status = 200, body = List<OriginationUri>)))]
+pub(super) async fn list(
     State(api): State<Arc<Api>>,
     access: Access,
     query: ListQuery,
@@ -70,7 +75,8 @@ async fn list(
 }
 
 /// `POST …/origination-uris`
-async fn create(
+#[utoipa::path(post, path = "/api/v1/Account/{auth_id}/origination-uris", tag = "origination-uris", params(super::inputs::AccountPath, super::inputs::ViewParameter), request_body = super::inputs::UriBody, responses((status = 201, body = OriginationUri)))]
+pub(super) async fn create(
     State(api): State<Arc<Api>>,
     access: Access,
     query: ListQuery,
@@ -82,7 +88,8 @@ async fn create(
 }
 
 /// `GET …/origination-uris/{id}`
-async fn retrieve(
+#[utoipa::path(get, path = "/api/v1/Account/{auth_id}/origination-uris/{uri_id}", tag = "origination-uris", params(super::inputs::AccountPath, ("uri_id" = Uuid, Path, description = "Its id"), super::inputs::ViewParameter), responses((status = 200, body = OriginationUri)))]
+pub(super) async fn retrieve(
     State(api): State<Arc<Api>>,
     access: Access,
     query: ListQuery,
@@ -94,7 +101,8 @@ async fn retrieve(
 }
 
 /// `PUT …/origination-uris/{id}`
-async fn update(
+#[utoipa::path(put, path = "/api/v1/Account/{auth_id}/origination-uris/{uri_id}", tag = "origination-uris", params(super::inputs::AccountPath, ("uri_id" = Uuid, Path, description = "Its id"), super::inputs::ViewParameter), request_body = super::inputs::UriChange, responses((status = 200, body = OriginationUri)))]
+pub(super) async fn update(
     State(api): State<Arc<Api>>,
     access: Access,
     query: ListQuery,
@@ -109,7 +117,8 @@ async fn update(
 }
 
 /// `DELETE …/origination-uris/{id}`
-async fn delete(State(api): State<Arc<Api>>, access: Access, name: Name) -> Result<StatusCode, ApiError> {
+#[utoipa::path(delete, path = "/api/v1/Account/{auth_id}/origination-uris/{uri_id}", tag = "origination-uris", params(super::inputs::AccountPath, ("uri_id" = Uuid, Path, description = "Its id")), responses((status = 204, description = "Gone")))]
+pub(super) async fn delete(State(api): State<Arc<Api>>, access: Access, name: Name) -> Result<StatusCode, ApiError> {
     let (auth_id, id) = (access.account.auth_id, name.id(KIND)?);
     api.work(move |administration| administration.delete_origination_uri(&auth_id, id, None)).await?;
     Ok(StatusCode::NO_CONTENT)

@@ -16,6 +16,7 @@ use super::error::WriteError;
 use super::index::{Index, Place};
 use super::key::{self, Kind};
 use super::record;
+use super::snapshot::{Current, Snapshots};
 use super::state::{State, row_hash};
 
 /// What the writing thread works on.
@@ -31,12 +32,17 @@ pub(super) struct Disk {
     pub(super) credentials: Arc<Credentials>,
     pub(super) index: Arc<Index>,
     pub(super) state: State,
+    pub(super) snapshots: Arc<Snapshots>,
     pub(super) audit: AuditHead,
 }
 
 impl Disk {
     /// The inner error is the caller's own, the outer one the disk's.
-    pub(super) fn apply(&mut self, changes: &mut Changes) -> Result<Result<usize, WriteError>, String> {
+    pub(super) fn apply(
+        &mut self,
+        changes: &mut Changes,
+        current: &mut Current,
+    ) -> Result<Result<usize, WriteError>, String> {
         let engine = |error: sled::Error| error.to_string();
         let mut draft = Draft { batch: sled::Batch::default(), contents: self.state.contents };
         let mut left_out = Vec::new();
@@ -52,6 +58,7 @@ impl Disk {
                 Err(error) => return Ok(Err(error)),
             }
             draft.put(key, row, old.as_deref());
+            current.keep(key, old.as_ref());
             if let Some(old) = old {
                 replaced.insert(key.clone(), old);
             }
@@ -67,6 +74,7 @@ impl Disk {
         for (key, mut row) in rows {
             let old = self.objects.get(&key).map_err(engine)?;
             draft.put(&key, &mut row, old.as_deref());
+            current.keep(&key, old.as_ref());
             changes.objects.insert(key, row);
         }
         if !changes.objects.is_empty() {

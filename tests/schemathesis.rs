@@ -1,0 +1,49 @@
+//! What the server sends against what `/openapi.json` says it sends: schemathesis makes up requests from the document, right ones and
+//! wrong ones, for at most a minute, and must find no answer that the document does not tell of and no 5xx.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test fails by panicking, in its support code too"
+)]
+#![allow(clippy::disallowed_methods, reason = "these tests are a shell: they wait for programs and read the clock")]
+
+mod server;
+
+use std::process::Command;
+
+use server::{AUTH_ID, AUTH_TOKEN, OPERATOR_TOKEN, Place};
+
+const CHECKS: &str = "not_a_server_error,status_code_conformance,content_type_conformance,\
+                      response_headers_conformance,response_schema_conformance";
+
+#[test]
+fn every_answer_is_as_the_openapi_document_says() {
+    let place = Place::new();
+    let server = place.start();
+    // What is there is found by its id, so that not every answer is a 404.
+    let trunk = server.account("POST", "trunks", r#"{"name": "for-schemathesis"}"#);
+    assert_eq!(trunk.status, 201, "{trunk:?}");
+    // Without it every path would name another account, and every answer would be the same 403.
+    let settings = format!("[parameters]\n\"path.auth_id\" = \"{AUTH_ID}\"\n\"path.area\" = \"Account\"\n");
+    let settings = place.file("schemathesis.toml", &settings);
+    let program = server::python().with_file_name("st");
+    let output = server::run(
+        Command::new(program)
+            .arg("--config-file")
+            .arg(settings)
+            .args(["run", &format!("http://{}/openapi.json", server.api), "--checks", CHECKS])
+            .args(["--phases", "examples,coverage,fuzzing", "--max-time", "60", "--seed", "3", "--no-color"])
+            .args(["--continue-on-failure", "--request-timeout", "10", "--suppress-health-check", "all"])
+            .args(["-H", &format!("X-Auth-ID: {AUTH_ID}"), "-H", &format!("X-Auth-Token: {AUTH_TOKEN}")])
+            .args(["-H", &format!("X-Operator-Token: {OPERATOR_TOKEN}")])
+            .current_dir(place.folder.path())
+            .env("NO_PROXY", "*"),
+        "",
+    );
+    let said = server::out(&output);
+    assert!(output.status.success(), "{said}{}", server::err(&output));
+    assert!(said.contains("No issues found") || said.contains("passed"), "{said}");
+    assert_eq!(server.request("GET", "/healthz", &[], "").map(|answer| answer.status), Some(200));
+    server.stop();
+}
