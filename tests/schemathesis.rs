@@ -33,7 +33,7 @@ fn every_answer_is_as_the_openapi_document_says() {
             .arg("--config-file")
             .arg(settings)
             .args(["run", &format!("http://{}/openapi.json", server.api), "--checks", CHECKS])
-            .args(["--phases", "examples,coverage,fuzzing", "--max-time", "60", "--seed", "3", "--no-color"])
+            .args(["--phases", "examples,coverage,fuzzing,stateful", "--max-time", "60", "--seed", "3", "--no-color"])
             .args(["--continue-on-failure", "--request-timeout", "10", "--suppress-health-check", "all"])
             .args(["-H", &format!("X-Auth-ID: {AUTH_ID}"), "-H", &format!("X-Auth-Token: {AUTH_TOKEN}")])
             .args(["-H", &format!("X-Operator-Token: {OPERATOR_TOKEN}")])
