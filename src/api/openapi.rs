@@ -10,7 +10,9 @@ use serde_json::{Map, Value, json};
 use utoipa::OpenApi;
 
 use super::error::ErrorBody;
-use super::{Api, accounts, acl, credentials, health, live, log, numbers, openapi_page, origination_uris, trunks};
+use super::{
+    Api, accounts, acl, backup, credentials, health, live, log, numbers, openapi_page, origination_uris, trunks,
+};
 
 const ABOUT: &str = "The management API of sipward, which clients of the Vobiz trunking API use unchanged. \
 Every path also works with `account` for `Account` and with a slash at its end. Strict clients get exactly the fields of the \
@@ -28,6 +30,7 @@ contract; `?view=full` shows the rest, and every field can be sent. A change act
         live::registrations, live::registrations_of, live::unregister, live::calls, live::concurrency,
         log::own, log::all, log::verify, log::me,
         accounts::list, accounts::create, accounts::retrieve, accounts::update, accounts::delete, accounts::rotate,
+        backup::download,
         health::healthz, health::metrics,
     ),
     components(schemas(ErrorBody)),
@@ -102,6 +105,10 @@ fn complete(method: &str, operation: &mut Value) {
         parameters.iter().any(|parameter| parameter.get("in").and_then(Value::as_str) == Some("path"))
     });
     let Some(operation) = operation.as_object_mut() else { return };
+    if let Some(id) = operation.get_mut("operationId") {
+        let name = id.as_str().unwrap_or_default();
+        *id = Value::String(format!("{}_{name}", tag.replace('-', "_")));
+    }
     if tag == "monitoring" {
         return;
     }
