@@ -6,7 +6,11 @@
     clippy::panic,
     reason = "a test fails by panicking, in its support code too"
 )]
-#![allow(clippy::disallowed_methods, clippy::print_stderr, reason = "these tests are a shell: they wait for programs and read the clock")]
+#![allow(
+    clippy::disallowed_methods,
+    clippy::print_stderr,
+    reason = "these tests are a shell: they wait for programs and read the clock"
+)]
 
 mod server;
 

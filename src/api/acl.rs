@@ -15,6 +15,7 @@ use crate::storage::{AclRecord, Window};
 use crate::trunk::TrunkId;
 
 use super::access::Access;
+use super::arrangement::{Field, Sorted};
 use super::body::Fields;
 use super::envelope::{List, ListQuery, timestamp};
 use super::error::ApiError;
@@ -22,6 +23,14 @@ use super::path::Name;
 use super::{Api, Routes};
 
 const KIND: &str = "IP ACL";
+
+const FIELDS: &[Field<AclRecord>] = &[
+    Field { name: "ip_address", of: |it| Sorted::Text(it.ip_address.as_str().into()), is_searched: true },
+    Field { name: "description", of: |it| Sorted::Text(it.description.as_str().into()), is_searched: true },
+    Field { name: "enabled", of: |it| Sorted::Number(it.enabled.into()), is_searched: false },
+    Field { name: "created_at", of: |it| Sorted::Number(it.created_at), is_searched: false },
+    Field { name: "updated_at", of: |it| Sorted::Number(it.updated_at), is_searched: false },
+];
 
 /// An entry of an IP ACL.
 #[derive(Serialize, ToSchema)]
@@ -62,13 +71,18 @@ pub(super) async fn list(
     query: ListQuery,
 ) -> Result<Json<List<AclEntry>>, ApiError> {
     let (page, trunk, full) = (query.page()?, query.trunk()?, query.is_full());
+    let arrangement = query.arrangement(FIELDS)?;
     let auth_id = access.account.auth_id;
     let found = api.work(move |administration| {
         let store = administration.store();
-        let Some(id) = trunk else { return Ok(store.page_of_acl_entries(&auth_id, page.window())?) };
+        let Some(id) = trunk else {
+            return arrangement.read(page.window(), |window| Ok(store.page_of_acl_entries(&auth_id, window)?));
+        };
         let attached = administration.trunk(&auth_id, id)?.ipacl_uuid;
-        let all = store.page_of_acl_entries(&auth_id, Window::ALL)?;
-        Ok(page.cut(all, |entry| entry.trunk == Some(id) || attached == Some(entry.id)))
+        arrangement.read(page.window(), |window| {
+            let all = store.page_of_acl_entries(&auth_id, Window::ALL)?;
+            Ok(all.only(|entry| entry.trunk == Some(id) || attached == Some(entry.id)).cut(window))
+        })
     });
     Ok(Json(page.list(found.await?, |record| shown(record, full))))
 }

@@ -23,7 +23,7 @@ const WAITING: usize = 16;
 ///
 /// The backup as it is made. The reader checks it: a file that was cut off is no backup and says so.
 #[utoipa::path(get, path = "/api/v1/operator/backup", tag = "operator",
-    responses((status = 200, body = Vec<u8>, content_type = "application/octet-stream")))]
+    responses((status = 200, description = "The backup", body = Vec<u8>, content_type = "application/octet-stream")))]
 pub(super) async fn download(State(api): State<Arc<Api>>, _: Operator) -> Response {
     let (sender, receiver) = mpsc::channel(WAITING);
     let store = Arc::clone(api.administration.store());

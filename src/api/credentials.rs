@@ -16,6 +16,7 @@ use crate::storage::{AccountRecord, CredentialRecord};
 use crate::trunk::TrunkId;
 
 use super::access::Access;
+use super::arrangement::{Field, Sorted};
 use super::body::Fields;
 use super::envelope::{List, ListQuery, timestamp};
 use super::error::ApiError;
@@ -23,6 +24,14 @@ use super::path::Name;
 use super::{Api, Routes};
 
 const KIND: &str = "Credential";
+
+const FIELDS: &[Field<CredentialRecord>] = &[
+    Field { name: "username", of: |it| Sorted::Text(it.username.as_str().into()), is_searched: true },
+    Field { name: "description", of: |it| Sorted::Text(it.description.as_str().into()), is_searched: true },
+    Field { name: "enabled", of: |it| Sorted::Number(it.enabled.into()), is_searched: false },
+    Field { name: "created_at", of: |it| Sorted::Number(it.created_at), is_searched: false },
+    Field { name: "updated_at", of: |it| Sorted::Number(it.updated_at), is_searched: false },
+];
 
 /// A credential.
 #[derive(Serialize, ToSchema)]
@@ -65,12 +74,15 @@ pub(super) async fn list(
     query: ListQuery,
 ) -> Result<Json<List<Credential>>, ApiError> {
     let (page, trunk, full) = (query.page()?, query.trunk()?, query.is_full());
+    let arrangement = query.arrangement(FIELDS)?;
     let account = access.account;
     let auth_id = account.auth_id.clone();
     let found = api.work(move |administration| {
         let attached = trunk.map(|id| administration.trunk(&auth_id, id)).transpose()?;
         let attached = attached.and_then(|trunk| trunk.credential_uuid);
-        Ok(administration.store().page_of_credentials(&auth_id, trunk, attached, page.window())?)
+        arrangement.read(page.window(), |window| {
+            Ok(administration.store().page_of_credentials(&auth_id, trunk, attached, window)?)
+        })
     });
     let shown = Shown::new(&account, &api, full);
     Ok(Json(page.list(found.await?, |record| shown.of(record))))

@@ -100,15 +100,15 @@ pub(super) struct AccountChange {
 }
 
 macro_rules! body {
-    ($(#[doc = $new:literal] $body:ident, #[doc = $old:literal] $change:ident { $($required:ident: $required_type:ty,)* ; $($(#[$meta:meta])* $field:ident: $type:ty,)* })+) => {
+    ($(#[doc = $new:literal] $body:ident, #[doc = $old:literal] $change:ident { $($(#[$must:meta])* $required:ident: $required_type:ty,)* ; $($(#[$meta:meta])* $field:ident: $type:ty,)* })+) => {
         $(
             #[doc = $new]
             #[derive(ToSchema)]
-            pub(super) struct $body { $($required: $required_type,)* $($(#[$meta])* $field: $type,)* }
+            pub(super) struct $body { $($(#[$must])* $required: $required_type,)* $($(#[$meta])* $field: $type,)* }
 
             #[doc = $old]
             #[derive(ToSchema)]
-            pub(super) struct $change { $($required: Option<$required_type>,)* $($(#[$meta])* $field: $type,)* }
+            pub(super) struct $change { $($(#[$must])* $required: Option<$required_type>,)* $($(#[$meta])* $field: $type,)* }
         )+
     };
 }
@@ -118,6 +118,7 @@ body! {
     TrunkBody,
     /// What is to change of a trunk; what is left out stays.
     TrunkChange {
+        #[schema(min_length = 1, max_length = 255)]
         name: String, ;
         /// Instead of {first 8 hex digits of trunk_id}.{domain}.
         trunk_domain: Option<String>,
@@ -167,8 +168,11 @@ body! {
     CredentialBody,
     /// What is to change of a credential; what is left out stays.
     CredentialChange {
+        /// Never changed later.
+        #[schema(pattern = "^[A-Za-z0-9_.+-]{1,64}$")]
         username: String, ;
         /// Hashed and wiped; never shown again.
+        #[schema(min_length = 8, max_length = 128, pattern = "^[^\\x00-\\x1f\\x7f-\\x9f]*$")]
         password: Option<String>,
         /// Instead of a password: HA1 in hexadecimal digits by algorithm, over the realm of the account.
         ha1: Option<BTreeMap<String, String>>,
@@ -182,6 +186,8 @@ body! {
     AclBody,
     /// What is to change of an ACL entry; what is left out stays.
     AclChange {
+        /// An address or CIDR, IPv4 or IPv6.
+        #[schema(pattern = "^((25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])(\\.(25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])){3}(/(3[0-2]|[12]?[0-9]))?|[0-9A-Fa-f.]*:[0-9A-Fa-f:.]*(/[0-9]{1,3})?)$")]
         ip_address: String, ;
         /// Whether it denies.
         deny: Option<bool>,
@@ -197,6 +203,7 @@ body! {
     UriBody,
     /// What is to change of an origination URI; what is left out stays.
     UriChange {
+        #[schema(max_length = 255, pattern = "^[Ss][Ii][Pp][Ss]?:[!-~]+$")]
         uri: String, ;
         /// The lowest comes first.
         #[schema(maximum = 65_535)]
@@ -217,6 +224,7 @@ body! {
 #[derive(ToSchema)]
 pub(super) struct NumberBody {
     /// + and 7 to 15 digits.
+    #[schema(pattern = "^\\+[0-9]{7,15}$")]
     e164: String,
     /// Two letters of ISO 3166-1.
     country: Option<String>,

@@ -9,7 +9,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::administration;
-use crate::storage::{AuditChain, AuditRecord};
+use crate::storage::{AuditChain, AuditRecord, hex};
 
 use super::access::{Access, Caller, Operator};
 use super::envelope::{List, ListQuery, timestamp};
@@ -154,8 +154,4 @@ fn entry(record: AuditRecord) -> Entry {
         fields: entry.fields,
         previous: hex(&previous),
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
 }

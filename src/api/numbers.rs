@@ -15,11 +15,20 @@ use crate::storage::{NumberRecord, Window};
 use crate::trunk::TrunkId;
 
 use super::access::{Access, OperatorAccess};
+use super::arrangement::{Field, Sorted};
 use super::body::Fields;
 use super::envelope::{Items, ListQuery, timestamp};
 use super::error::ApiError;
 use super::path::Name;
 use super::{Api, Routes};
+
+const FIELDS: &[Field<NumberRecord>] = &[
+    Field { name: "e164", of: |it| Sorted::Text(it.e164.as_str().into()), is_searched: true },
+    Field { name: "region", of: |it| Sorted::Text(it.region.as_str().into()), is_searched: false },
+    Field { name: "country", of: |it| Sorted::Text(it.country.as_str().into()), is_searched: false },
+    Field { name: "created_at", of: |it| Sorted::Number(it.created_at), is_searched: false },
+    Field { name: "updated_at", of: |it| Sorted::Number(it.updated_at), is_searched: false },
+];
 
 /// A number: exactly the 22 keys of the contract, and the trunk where it has one.
 #[derive(Serialize, ToSchema)]
@@ -77,17 +86,16 @@ pub(super) async fn list(
     let (page, trunk) = (query.page_of_items()?, query.trunk()?);
     // There are no sub-accounts; the value is looked at all the same, so that a wrong one is told.
     query.boolean("include_subaccounts")?;
-    let search = query.value("search").map(|text| text.trim_start_matches('+').to_owned());
+    let arrangement = query.arrangement(FIELDS)?;
     let auth_id = access.account.auth_id;
     let found = api.read(move |store| {
-        if trunk.is_none() && search.is_none() {
-            return store.page_of_numbers(&auth_id, page.window());
-        }
-        let wanted = |number: &NumberRecord| {
-            trunk.is_none_or(|trunk| number.trunk == Some(trunk))
-                && search.as_ref().is_none_or(|search| number.e164.contains(search.as_str()))
-        };
-        Ok(page.cut(store.page_of_numbers(&auth_id, Window::ALL)?, wanted))
+        arrangement.read(page.window(), |window| match trunk {
+            None => store.page_of_numbers(&auth_id, window),
+            Some(trunk) => {
+                let all = store.page_of_numbers(&auth_id, Window::ALL)?;
+                Ok(all.only(|number| number.trunk == Some(trunk)).cut(window))
+            }
+        })
     });
     Ok(Json(page.items(found.await?, shown)))
 }

@@ -105,6 +105,10 @@ fn complete(method: &str, operation: &mut Value) {
         parameters.iter().any(|parameter| parameter.get("in").and_then(Value::as_str) == Some("path"))
     });
     let Some(operation) = operation.as_object_mut() else { return };
+    if let Some(id) = operation.get_mut("operationId") {
+        let name = id.as_str().unwrap_or_default();
+        *id = Value::String(format!("{}_{name}", tag.replace('-', "_")));
+    }
     if tag == "monitoring" {
         return;
     }

@@ -15,6 +15,7 @@ use crate::storage::{OriginationUriRecord, Window};
 use crate::trunk::TrunkId;
 
 use super::access::Access;
+use super::arrangement::{Field, Sorted};
 use super::body::Fields;
 use super::envelope::{List, ListQuery, timestamp};
 use super::error::ApiError;
@@ -23,6 +24,16 @@ use super::words::{TRANSPORTS, word_of};
 use super::{Api, Routes};
 
 const KIND: &str = "Origination URI";
+
+const FIELDS: &[Field<OriginationUriRecord>] = &[
+    Field { name: "uri", of: |it| Sorted::Text(it.uri.as_str().into()), is_searched: true },
+    Field { name: "description", of: |it| Sorted::Text(it.description.as_str().into()), is_searched: true },
+    Field { name: "priority", of: |it| Sorted::Number(it.priority.into()), is_searched: false },
+    Field { name: "weight", of: |it| Sorted::Number(it.weight.into()), is_searched: false },
+    Field { name: "enabled", of: |it| Sorted::Number(it.enabled.into()), is_searched: false },
+    Field { name: "created_at", of: |it| Sorted::Number(it.created_at), is_searched: false },
+    Field { name: "updated_at", of: |it| Sorted::Number(it.updated_at), is_searched: false },
+];
 
 /// A place that calls go to.
 #[derive(Serialize, ToSchema)]
@@ -62,14 +73,19 @@ pub(super) async fn list(
     query: ListQuery,
 ) -> Result<Json<List<OriginationUri>>, ApiError> {
     let (page, trunk, full) = (query.page()?, query.trunk()?, query.is_full());
+    let arrangement = query.arrangement(FIELDS)?;
     let auth_id = access.account.auth_id;
     let found = api.work(move |administration| {
         let store = administration.store();
-        let Some(id) = trunk else { return Ok(store.page_of_origination_uris(&auth_id, page.window())?) };
+        let Some(id) = trunk else {
+            return arrangement.read(page.window(), |window| Ok(store.page_of_origination_uris(&auth_id, window)?));
+        };
         let trunk = administration.trunk(&auth_id, id)?;
         let named = [trunk.primary_uri_uuid, trunk.fallback_uri_uuid];
-        let all = store.page_of_origination_uris(&auth_id, Window::ALL)?;
-        Ok(page.cut(all, |uri| uri.trunk == Some(id) || named.contains(&Some(uri.id))))
+        arrangement.read(page.window(), |window| {
+            let all = store.page_of_origination_uris(&auth_id, Window::ALL)?;
+            Ok(all.only(|uri| uri.trunk == Some(id) || named.contains(&Some(uri.id))).cut(window))
+        })
     });
     Ok(Json(page.list(found.await?, |record| shown(record, full))))
 }

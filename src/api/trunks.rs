@@ -16,6 +16,7 @@ use crate::storage::TrunkRecord;
 use crate::trunk::TrunkId;
 
 use super::access::Access;
+use super::arrangement::{Field, Sorted};
 use super::body::Fields;
 use super::envelope::{List, ListQuery, timestamp};
 use super::error::ApiError;
@@ -24,6 +25,15 @@ use super::words::{CALLER_IDS, CHALLENGES, DIRECTIONS, POLICIES, STATUSES, TRANS
 use super::{Api, Routes};
 
 const KIND: &str = "Trunk";
+
+const FIELDS: &[Field<TrunkRecord>] = &[
+    Field { name: "name", of: |it| Sorted::Text(it.name.as_str().into()), is_searched: true },
+    Field { name: "description", of: |it| Sorted::Text(it.description.as_str().into()), is_searched: true },
+    Field { name: "trunk_id", of: |it| Sorted::Text(it.id.0.to_string().into()), is_searched: true },
+    Field { name: "enabled", of: |it| Sorted::Number(it.enabled.into()), is_searched: false },
+    Field { name: "created_at", of: |it| Sorted::Number(it.created_at), is_searched: false },
+    Field { name: "updated_at", of: |it| Sorted::Number(it.updated_at), is_searched: false },
+];
 
 /// A trunk. A key without a value is left out; null would break strict clients.
 #[derive(Serialize, ToSchema)]
@@ -112,9 +122,10 @@ pub(super) async fn list(
     access: Access,
     query: ListQuery,
 ) -> Result<Json<List<Trunk>>, ApiError> {
-    let (page, full) = (query.page_or_numbered()?, query.is_full());
+    let (page, arrangement, full) = (query.page_or_numbered()?, query.arrangement(FIELDS)?, query.is_full());
     let auth_id = access.account.auth_id;
-    let found = api.read(move |store| store.page_of_trunks(&auth_id, page.window())).await?;
+    let found =
+        api.read(move |store| arrangement.read(page.window(), |window| store.page_of_trunks(&auth_id, window))).await?;
     let view = View { listed: true, full };
     Ok(Json(page.list(found, |record| shown(record, &api.administration, view))))
 }

@@ -61,7 +61,7 @@ pub(super) struct Restore {
 
 /// Where the store is.
 #[derive(Debug, Args)]
-struct Place {
+pub(super) struct Place {
     /// The configuration file that names the store, for a stopped server
     #[arg(long, short, value_name = "FILE")]
     config: Option<PathBuf>,
@@ -71,7 +71,7 @@ struct Place {
 }
 
 impl Place {
-    fn settings(&self) -> Result<storage::Settings, Failure> {
+    pub(super) fn settings(&self) -> Result<storage::Settings, Failure> {
         if let Some(path) = &self.store {
             return Ok(storage::Settings { path: path.clone() });
         }

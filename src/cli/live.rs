@@ -44,8 +44,8 @@ const CALLS: Listing = Listing {
     columns: &[
         column!("FROM", "from"),
         column!("TO", "to"),
-        column!("STATE", "state"),
-        column!("STARTED", "started_at"),
+        column!("ANSWERED", "answered"),
+        column!("SINCE", "since"),
         column!("TRUNK", "trunk_id"),
         column!("CALL-ID", "call_id"),
     ],

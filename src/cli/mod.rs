@@ -2,6 +2,7 @@
 
 mod account;
 mod acl;
+mod audit;
 mod backup;
 mod client;
 mod credential;
@@ -92,6 +93,9 @@ enum Command {
     Registration(Managed<live::Registration>),
     #[command(after_help = live::CALL_EXAMPLES)]
     Call(Managed<live::Call>),
+    /// See who changed what, and check that the log of it is whole
+    #[command(subcommand, after_help = audit::EXAMPLES)]
+    Audit(audit::Action),
     #[command(after_help = kamailio::EXAMPLES)]
     Import(Managed<kamailio::Action>),
     #[command(after_help = backup::EXAMPLES)]
@@ -175,6 +179,7 @@ impl Command {
             Self::Number(managed) => managed.run(number::Action::run),
             Self::Registration(managed) => managed.run(live::Registration::run),
             Self::Call(managed) => managed.run(live::Call::run),
+            Self::Audit(action) => action.run(),
             Self::Import(managed) => managed.run(kamailio::Action::run),
             Self::Backup(backup) => backup.run(),
             Self::Restore(restore) => restore.run(),

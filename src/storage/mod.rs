@@ -36,7 +36,7 @@ mod writer;
 #[cfg(test)]
 mod tests;
 
-pub use audit::{AuditAction, AuditBreak, AuditChain, AuditEntry, AuditRecord, MAX_AUDIT_ENTRIES};
+pub use audit::{AuditAction, AuditBreak, AuditChain, AuditEntry, AuditRecord, MAX_AUDIT_ENTRIES, hex};
 pub use author::Author;
 pub use backup::{BackupError, BackupSummary, check_backup, receive_backup, restore_backup};
 pub use bindings::{BindingJournal, JournalCounts, ReadRecord};

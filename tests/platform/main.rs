@@ -13,6 +13,7 @@
 mod access;
 mod accounts;
 mod audit;
+mod description;
 mod live;
 mod manners;
 mod phone;
