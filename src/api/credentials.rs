@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use crate::administration::{self, CredentialFields, NewSecret};
 use crate::auth::{Algorithm, Ha1, Ha1Set};
-use crate::storage::{AccountRecord, CredentialRecord};
+use crate::storage::{AccountRecord, CredentialRecord, UsageRecord};
 use crate::trunk::TrunkId;
 
 use super::access::Access;
@@ -60,6 +60,45 @@ struct Full {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(required = false, value_type = Option<Uuid>)]
     trunk_id: Option<TrunkId>,
+    #[schema(required = false)]
+    usage: CredentialUsage,
+}
+
+/// How a credential is used. Times and places are left out where there was none.
+#[derive(Serialize, ToSchema, Default)]
+struct CredentialUsage {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    last_used_at: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    last_source: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    last_user_agent: Option<String>,
+    /// Registrations accepted, refreshes included.
+    registrations: u64,
+    /// Calls that went on to their targets.
+    calls: u64,
+    /// Requests that named it and were not let in.
+    failures: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    last_failure_at: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    last_failure_source: Option<String>,
+}
+
+impl From<UsageRecord> for CredentialUsage {
+    fn from(record: UsageRecord) -> Self {
+        let time = |micros: u64| (micros > 0).then(|| timestamp(micros));
+        Self {
+            last_used_at: time(record.last_used_at),
+            last_source: record.last_source.map(|source| source.to_string()),
+            last_user_agent: Some(record.last_user_agent).filter(|name| !name.is_empty()),
+            registrations: record.registrations,
+            calls: record.calls,
+            failures: record.failures,
+            last_failure_at: time(record.last_failure_at),
+            last_failure_source: record.last_failure_source.map(|source| source.to_string()),
+        }
+    }
 }
 
 pub(super) fn routes() -> Routes {
@@ -200,18 +239,24 @@ fn from_hex<const N: usize>(text: &str) -> Option<[u8; N]> {
 struct Shown {
     realm: String,
     full: bool,
+    usage: Option<Arc<crate::usage::Usage>>,
 }
 
 impl Shown {
     fn new(account: &AccountRecord, api: &Api, full: bool) -> Self {
-        Self { realm: administration::realm(account, api.administration.domain()), full }
+        Self { realm: administration::realm(account, api.administration.domain()), full, usage: api.usage.clone() }
     }
 
     fn of(&self, record: CredentialRecord) -> Credential {
         let ha1 = record.credential().ha1;
         let algorithms = Algorithm::ALL.into_iter().filter(|algorithm| ha1.get(*algorithm).is_some());
-        let full =
-            Full { description: record.description, digest_algorithms: algorithms.collect(), trunk_id: record.trunk };
+        let usage = self.usage.as_ref().filter(|_| self.full).and_then(|usage| usage.of(record.id));
+        let full = Full {
+            description: record.description,
+            digest_algorithms: algorithms.collect(),
+            trunk_id: record.trunk,
+            usage: usage.map(CredentialUsage::from).unwrap_or_default(),
+        };
         Credential {
             id: record.id,
             account_id: record.auth_id,

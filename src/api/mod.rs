@@ -53,6 +53,7 @@ use axum::routing::{MethodRouter, get};
 use crate::administration::{self, Administration};
 use crate::metrics::Metrics;
 use crate::storage::{ReadError, Store};
+use crate::usage::Usage;
 
 use error::ApiError;
 use failures::Failures;
@@ -70,6 +71,7 @@ pub struct Api {
     operator: Option<OperatorToken>,
     behind_proxy: bool,
     failures: Failures,
+    usage: Option<Arc<Usage>>,
     idempotency: Idempotency,
     /// Held alone by a change that depends on what it is made to.
     changes: tokio::sync::RwLock<()>,
@@ -91,6 +93,7 @@ impl Api {
             operator: None,
             behind_proxy: false,
             failures: Failures::default(),
+            usage: None,
             idempotency: Idempotency::new(),
             changes: tokio::sync::RwLock::default(),
         }
@@ -100,6 +103,12 @@ impl Api {
     #[must_use]
     pub fn with_settings(self, settings: &Settings) -> Self {
         Self { operator: settings.operator_token, behind_proxy: settings.behind_proxy, ..self }
+    }
+
+    /// With what is known of the use of credentials.
+    #[must_use]
+    pub fn with_usage(self, usage: Arc<Usage>) -> Self {
+        Self { usage: Some(usage), ..self }
     }
 
     /// Says whether SIP is served, which is what `/healthz` answers.

@@ -57,6 +57,8 @@ pub(super) struct Row {
 pub struct Changes {
     pub(super) objects: BTreeMap<Vec<u8>, Row>,
     pub(super) bindings: Vec<(Vec<u8>, Option<Vec<u8>>)>,
+    /// Rows of the tree `usage`, by the id of a credential.
+    pub(super) usage: Vec<(Vec<u8>, Option<Vec<u8>>)>,
     /// What the audit log is to tell beside what the writer finds in the rows.
     pub(super) audit: Vec<AuditEntry>,
     /// On whose behalf; the thread's that commits where nothing is said.
@@ -73,12 +75,12 @@ impl Changes {
 
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
-        self.objects.is_empty() && self.bindings.is_empty() && self.audit.is_empty()
+        self.len() == 0
     }
 
     /// How many rows change.
     pub fn len(&self) -> usize {
-        self.objects.len() + self.bindings.len() + self.audit.len()
+        self.objects.len() + self.bindings.len() + self.usage.len() + self.audit.len()
     }
 
     /// Makes an account; refused where one of that name exists.

@@ -25,6 +25,7 @@ pub(super) struct Disk {
     pub(super) path: PathBuf,
     pub(super) objects: sled::Tree,
     pub(super) bindings: sled::Tree,
+    pub(super) usage: sled::Tree,
     /// sled's log, opened a second time.
     pub(super) log: File,
     pub(super) blobs: PathBuf,
@@ -88,7 +89,8 @@ impl Disk {
             self.state = state;
             self.audit = audit;
         }
-        self.apply_bindings(changes).map_err(engine)?;
+        apply_rows(&self.bindings, &mut changes.bindings).map_err(engine)?;
+        apply_rows(&self.usage, &mut changes.usage).map_err(engine)?;
         Ok(Ok(left_out.len()))
     }
 
@@ -107,20 +109,6 @@ impl Disk {
         let mut entries = audit::entries(&changes.author.clone().unwrap_or_default(), &changed);
         entries.append(&mut changes.audit);
         self.audit.chain(entries)
-    }
-
-    fn apply_bindings(&self, changes: &mut Changes) -> sled::Result<()> {
-        if changes.bindings.is_empty() {
-            return Ok(());
-        }
-        let mut batch = sled::Batch::default();
-        for (key, value) in changes.bindings.drain(..) {
-            match value {
-                Some(value) => batch.insert(key, value),
-                None => batch.remove(key),
-            }
-        }
-        self.bindings.apply_batch(batch)
     }
 
     pub(super) fn sync(&self) -> io::Result<()> {
@@ -165,6 +153,20 @@ impl Disk {
             }
         }
     }
+}
+
+fn apply_rows(tree: &sled::Tree, rows: &mut Vec<(Vec<u8>, Option<Vec<u8>>)>) -> sled::Result<()> {
+    if rows.is_empty() {
+        return Ok(());
+    }
+    let mut batch = sled::Batch::default();
+    for (key, value) in rows.drain(..) {
+        match value {
+            Some(value) => batch.insert(key, value),
+            None => batch.remove(key),
+        }
+    }
+    tree.apply_batch(batch)
 }
 
 /// A batch, and what the contents of the store come to with it.

@@ -31,6 +31,7 @@ mod sequence;
 mod settings;
 mod snapshot;
 mod state;
+mod usage;
 mod writer;
 
 #[cfg(test)]
@@ -53,6 +54,7 @@ pub use schema::{
     TrunkTransport, WebhookMethod,
 };
 pub use settings::Settings;
+pub use usage::UsageRecord;
 pub use writer::WriteCounts;
 
 use std::path::Path;
@@ -73,6 +75,7 @@ pub struct Store {
     index: Arc<Index>,
     objects: sled::Tree,
     bindings: sled::Tree,
+    usage: sled::Tree,
     snapshots: Arc<Snapshots>,
     _db: sled::Db,
     directory: Directory,

@@ -99,6 +99,7 @@ fn open_engine(directory: Directory, progress: Progress) -> Result<Store, OpenEr
     let log = OpenOptions::new().read(true).write(true).open(directory.log()).map_err(fail("open the file db"))?;
     let objects = db.open_tree("objects").map_err(engine)?;
     let bindings = db.open_tree("bindings").map_err(engine)?;
+    let usage = db.open_tree("usage").map_err(engine)?;
     let meta = db.open_tree(META).map_err(engine)?;
     check_format(&path, &meta, progress)?;
     if progress == Progress::New {
@@ -118,6 +119,7 @@ fn open_engine(directory: Directory, progress: Progress) -> Result<Store, OpenEr
         path: path.clone(),
         objects: objects.clone(),
         bindings: bindings.clone(),
+        usage: usage.clone(),
         log,
         blobs: directory.blobs(),
         acknowledged,
@@ -128,7 +130,7 @@ fn open_engine(directory: Directory, progress: Progress) -> Result<Store, OpenEr
         snapshots: Arc::clone(&snapshots),
     };
     let writer = Writer::start(disk).map_err(fail("start the writing thread"))?;
-    Ok(Store { writer, credentials, index, objects, bindings, snapshots, _db: db, directory })
+    Ok(Store { writer, credentials, index, objects, bindings, usage, snapshots, _db: db, directory })
 }
 
 fn damaged_by(path: &Path, error: &ReadError) -> OpenError {
