@@ -8,7 +8,7 @@
 )]
 #![allow(
     clippy::disallowed_methods,
-    clippy::print_stderr,
+    clippy::print_stdout,
     reason = "these tests are a shell: they wait for programs and read the clock"
 )]
 
@@ -21,6 +21,18 @@ use server::{AUTH_ID, AUTH_TOKEN, OPERATOR_TOKEN, Place};
 const CHECKS: &str = "not_a_server_error,status_code_conformance,content_type_conformance,\
                       response_headers_conformance,response_schema_conformance";
 
+/// Paths that name another account than the caller's would all be answered with the same 403, and unknown accounts with the same 404.
+const SETTINGS: &str = r#"
+[parameters]
+"path.auth_id" = "MA_TEST"
+"path.account" = "MA_KEPT"
+
+[[operations]]
+include-name = "DELETE /api/v1/operator/accounts/{account}"
+parameters = { "path.account" = "MA_GONE" }
+"#;
+
+/// What is to be answered with success at least once.
 const DONE: [(&str, &str); 26] = [
     ("GET", "Account/MA_TEST/trunks\""),
     ("POST", "Account/MA_TEST/trunks"),
@@ -54,12 +66,13 @@ const DONE: [(&str, &str); 26] = [
 fn every_answer_is_as_the_openapi_document_says() {
     let place = Place::new();
     let server = place.start();
-    // What is there is found by its id, so that not every answer is a 404.
-    let trunk = server.account("POST", "trunks", r#"{"name": "for-schemathesis"}"#);
-    assert_eq!(trunk.status, 201, "{trunk:?}");
-    // Without it every path would name another account, and every answer would be the same 403.
-    let settings = format!("[parameters]\n\"path.auth_id\" = \"{AUTH_ID}\"\n\"path.area\" = \"Account\"\n");
-    let settings = place.file("schemathesis.toml", &settings);
+    for name in ["MA_KEPT", "MA_GONE"] {
+        let operator = [("X-Operator-Token", OPERATOR_TOKEN)];
+        let body = format!(r#"{{"auth_id": "{name}"}}"#);
+        let made = server.request("POST", "/api/v1/operator/accounts", &operator, &body).unwrap();
+        assert_eq!(made.status, 201, "{made:?}");
+    }
+    let settings = place.file("schemathesis.toml", SETTINGS);
     let program = server::python().with_file_name("st");
     let output = server::run(
         Command::new(program)
@@ -78,12 +91,15 @@ fn every_answer_is_as_the_openapi_document_says() {
     assert!(output.status.success(), "{said}{}", server::err(&output));
     // Not all of it was refused: what schemathesis made up has made, read, changed and removed things.
     let log = server.printed();
+    let mut missed = Vec::new();
     for (method, path) in DONE {
-        let done = log.lines().filter(|line| {
-            line.contains(&format!("method={method} path=\"/api/v1/{path}")) && line.contains(" status=20")
-        });
-        eprintln!("{method} {path} {}", done.count());
+        let shown = format!("method={method} path=\"/api/v1/{path}");
+        let done = log.lines().filter(|line| line.contains(&shown) && line.contains(" status=20")).count();
+        println!("{done:5} {method} {path}");
+        missed.extend((done == 0).then_some((method, path)));
     }
+    // A slow machine gets less far in a minute.
+    assert!(missed.len() <= 3, "never done: {missed:?}\n{said}");
     assert_eq!(server.request("GET", "/healthz", &[], "").map(|answer| answer.status), Some(200));
     server.stop();
 }

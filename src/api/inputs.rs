@@ -2,8 +2,6 @@
 
 #![expect(dead_code, reason = "these shapes are described, never made")]
 
-use std::collections::BTreeMap;
-
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
@@ -175,7 +173,7 @@ body! {
         #[schema(min_length = 8, max_length = 128, pattern = "^[^\\x00-\\x1f\\x7f-\\x9f]*$")]
         password: Option<String>,
         /// Instead of a password: HA1 in hexadecimal digits by algorithm, over the realm of the account.
-        ha1: Option<BTreeMap<String, String>>,
+        ha1: Option<Ha1Body>,
         enabled: Option<bool>,
         description: Option<String>,
         /// The one trunk that it is for.
@@ -220,11 +218,22 @@ body! {
     }
 }
 
+/// HA1 in hexadecimal digits by algorithm (RFC 7616 §3.4.2), at least one.
+#[derive(ToSchema)]
+pub(super) struct Ha1Body {
+    #[schema(rename = "MD5", pattern = "^[0-9A-Fa-f]{32}$")]
+    md5: Option<String>,
+    #[schema(rename = "SHA-256", pattern = "^[0-9A-Fa-f]{64}$")]
+    sha256: Option<String>,
+    #[schema(rename = "SHA-512-256", pattern = "^[0-9A-Fa-f]{64}$")]
+    sha512_256: Option<String>,
+}
+
 /// A number to be made.
 #[derive(ToSchema)]
 pub(super) struct NumberBody {
     /// + and 7 to 15 digits.
-    #[schema(pattern = "^\\+[0-9]{7,15}$")]
+    #[schema(pattern = "^\\+[1-9][0-9]{6,14}$")]
     e164: String,
     /// Two letters of ISO 3166-1.
     country: Option<String>,
