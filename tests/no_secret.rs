@@ -13,7 +13,9 @@ mod server;
 
 use std::fs;
 use std::net::UdpSocket;
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
+use std::thread::sleep;
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -223,4 +225,36 @@ fn an_offline_backup_and_a_restored_store_hold_none_either() {
     for secret in SECRETS {
         assert_eq!(heard.find(secret), [""; 0], "{secret}");
     }
+}
+
+/// The writable memory of a process that this one has started.
+fn memory(pid: u32) -> Vec<Vec<u8>> {
+    let maps = fs::read_to_string(format!("/proc/{pid}/maps")).unwrap();
+    let memory = fs::File::open(format!("/proc/{pid}/mem")).unwrap();
+    let writable = maps.lines().filter(|line| line.split(' ').nth(1).is_some_and(|mode| mode.starts_with("rw")));
+    let ranges = writable.filter_map(|line| line.split(' ').next()?.split_once('-'));
+    let read = |(from, to): (&str, &str)| {
+        let (from, to) = (u64::from_str_radix(from, 16).ok()?, u64::from_str_radix(to, 16).ok()?);
+        let mut bytes = vec![0; usize::try_from(to - from).ok()?];
+        memory.read_exact_at(&mut bytes, from).ok().map(|()| bytes)
+    };
+    ranges.filter_map(read).collect()
+}
+
+#[test]
+fn five_seconds_after_the_connection_closed_no_password_is_in_the_memory_of_the_server() {
+    let place = Place::new();
+    let server = place.start();
+    let body = |name: &str, password: &str| format!(r#"{{"username": "{name}", "password": "{password}"}}"#);
+    assert_eq!(server.account("POST", "credentials", &body("alice-in-memory", FIRST)).status, 201);
+    assert_eq!(server.account("POST", "credentials", &body("alice-in-memory", TWICE)).status, 409);
+    assert_eq!(server.account("POST", "credentials", &format!(r#"{{"password": "{BROKEN}"#)).status, 400);
+    sleep(Duration::from_secs(5));
+    let memory = memory(server.pid());
+    let found = |text: &str| memory.iter().map(|bytes| memmem::find_iter(bytes, text).count()).sum::<usize>();
+    assert!(found("alice-in-memory") > 0, "the search finds nothing at all");
+    for secret in [FIRST, TWICE, BROKEN, AUTH_TOKEN] {
+        assert_eq!(found(secret), 0, "{secret}");
+    }
+    server.stop();
 }
