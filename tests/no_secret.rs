@@ -4,6 +4,7 @@
     clippy::expect_used,
     clippy::panic,
     clippy::indexing_slicing,
+    clippy::string_slice,
     reason = "a test fails by panicking, in its support code too"
 )]
 #![allow(clippy::disallowed_methods, reason = "these tests are a shell: they wait for programs and read the clock")]
@@ -11,7 +12,9 @@
 mod server;
 
 use std::fs;
+use std::net::UdpSocket;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
@@ -25,6 +28,8 @@ const TWICE: &str = "Walnut-Harbour-36";
 const BROKEN: &str = "Pelican-Broken-94";
 const IMPORTED: &str = "Velvet-Cactus-27";
 const HA1: &str = "c0ffee11c0ffee22c0ffee33c0ffee44";
+/// The account's realm, as the server names it.
+const REALM: &str = "MA_TEST.sipward.invalid";
 const SECRETS: [&str; 9] = [FIRST, SECOND, REFUSED, TWICE, BROKEN, IMPORTED, HA1, AUTH_TOKEN, OPERATOR_TOKEN];
 
 /// Everything that came out of a run, by where it came from.
@@ -108,6 +113,12 @@ fn work(place: &Place, server: &Server) -> Heard {
         let answer = server.request("GET", path, &[], "").unwrap();
         heard.put(path, answer.head + &answer.body);
     }
+    let (status, said) = register(server, "alice", SECOND);
+    heard.put("REGISTER", said);
+    assert_eq!(status, 200, "{}", server.printed());
+    let (status, said) = register(server, "alice", FIRST);
+    heard.put("REGISTER", said);
+    assert_eq!(status, 401);
     heard.command(server, &["credential", "list", "--json"], "");
     heard.command(server, &["credential", "show", "alice"], "");
     heard.command(server, &["account", "list"], "");
@@ -115,6 +126,57 @@ fn work(place: &Place, server: &Server) -> Heard {
     heard.command(server, &["backup", backup.to_str().unwrap()], "");
     assert!(backup.exists(), "no backup: {}", server.printed());
     heard
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn md5(text: &str) -> String {
+    use md5::Digest as _;
+    hex(&md5::Md5::digest(text.as_bytes()))
+}
+
+fn ha1(name: &str, password: &str) -> String {
+    md5(&format!("{name}:{REALM}:{password}"))
+}
+
+/// Registers over UDP with a digest answer; gives back the status and everything that the server said.
+fn register(server: &Server, name: &str, password: &str) -> (u16, String) {
+    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+    socket.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+    let (here, sip) = (socket.local_addr().unwrap(), server.sip);
+    let mut said = String::new();
+    let mut ask = |cseq: u32, authorization: &str| {
+        let text = format!(
+            "REGISTER sip:{sip} SIP/2.0\r\nVia: SIP/2.0/UDP {here};branch=z9hG4bK{cseq}{};rport\r\nMax-Forwards: 70\r\n\
+             From: <sip:{name}@{sip}>;tag=a\r\nTo: <sip:{name}@{sip}>\r\nCall-ID: {}@test\r\nCSeq: {cseq} REGISTER\r\n\
+             Contact: <sip:{name}@{here}>\r\n{authorization}Content-Length: 0\r\n\r\n",
+            here.port(),
+            here.port()
+        );
+        socket.send_to(text.as_bytes(), sip).unwrap();
+        let mut buffer = [0; 4096];
+        let length = socket.recv(&mut buffer).expect("the server answers");
+        let answer = String::from_utf8_lossy(&buffer[..length]).into_owned();
+        said.push_str(&answer);
+        answer
+    };
+    let challenge = ask(1, "");
+    let nonce =
+        challenge.split_once("nonce=\"").and_then(|(_, rest)| rest.split_once('"')).expect("a nonce").0.to_owned();
+    assert!(challenge.contains(REALM), "{challenge}");
+    let uri = format!("sip:{sip}");
+    let response =
+        md5(&format!("{}:{nonce}:00000001:c0:auth:{}", ha1(name, password), md5(&format!("REGISTER:{uri}"))));
+    let answer = ask(
+        2,
+        &format!(
+            "Authorization: Digest username=\"{name}\", realm=\"{REALM}\", nonce=\"{nonce}\", uri=\"{uri}\", \
+         response=\"{response}\", algorithm=MD5, qop=auth, nc=00000001, cnonce=\"c0\"\r\n"
+        ),
+    );
+    (answer[8..11].parse().unwrap(), said)
 }
 
 #[test]
@@ -130,6 +192,10 @@ fn no_secret_that_came_in_is_found_in_anything_that_came_out() {
     assert!(!heard.find("alice").is_empty() && heard.find("alice").iter().any(|from| from.ends_with("/backup")));
     for secret in SECRETS {
         assert_eq!(heard.find(secret), [""; 0], "{secret}");
+    }
+    // HA1s are in the store as bytes and nowhere as text.
+    for secret in [ha1("alice", FIRST), ha1("alice", SECOND), ha1("eve", IMPORTED)] {
+        assert_eq!(heard.find(&secret), [""; 0], "{secret}");
     }
     // The search itself: it finds what is there.
     heard.put("control", format!("xx{}yy", STANDARD_NO_PAD.encode(FIRST)));

@@ -19,6 +19,8 @@ use super::access::Operator;
 /// Pieces of 64 KiB that may wait for a slow reader.
 const WAITING: usize = 16;
 
+/// `GET /api/v1/operator/backup`
+///
 /// The backup as it is made. The reader checks it: a file that was cut off is no backup and says so.
 #[utoipa::path(get, path = "/api/v1/operator/backup", tag = "operator",
     responses((status = 200, description = "The backup", body = Vec<u8>, content_type = "application/octet-stream")))]

@@ -52,6 +52,9 @@ pub(super) struct Row {
     pub(super) old: Option<Place>,
 }
 
+/// A row and its key.
+pub(super) type KeyedRow = (Vec<u8>, Row);
+
 /// Changes to be committed together by [`super::Store::commit`]. A later change of the same object replaces the earlier one.
 #[derive(Debug, Default)]
 pub struct Changes {
@@ -63,6 +66,8 @@ pub struct Changes {
     pub(super) audit: Vec<AuditEntry>,
     /// On whose behalf; the thread's that commits where nothing is said.
     pub(super) author: Option<Author>,
+    /// From a backup: the audit log is among the rows, and nothing is to be told of them.
+    pub(super) is_restored: bool,
 }
 
 impl Changes {

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::audit::{self, AuditHead};
-use super::changes::{CacheChange, Changes, Guard, Row};
+use super::changes::{CacheChange, Changes, Guard, KeyedRow, Row};
 use super::credentials::Credentials;
 use super::difference::Changed;
 use super::directory::Acknowledged;
@@ -58,8 +58,8 @@ impl Disk {
                 }
                 Err(error) => return Ok(Err(error)),
             }
-            draft.put(key, row, old.as_deref());
             current.keep(key, old.as_ref());
+            draft.put(key, row, old.as_deref());
             if let Some(old) = old {
                 replaced.insert(key.clone(), old);
             }
@@ -69,13 +69,15 @@ impl Disk {
             changes.objects.remove(key);
         }
         let (audit, rows) = match self.audit_rows(changes, &replaced) {
+            // These rows bring the entries that tell of them.
+            _ if changes.is_restored => (self.audit, Vec::new()),
             Ok(audit) => audit,
             Err(error) => return Ok(Err(error)),
         };
         for (key, mut row) in rows {
             let old = self.objects.get(&key).map_err(engine)?;
-            draft.put(&key, &mut row, old.as_deref());
             current.keep(&key, old.as_ref());
+            draft.put(&key, &mut row, old.as_deref());
             changes.objects.insert(key, row);
         }
         if !changes.objects.is_empty() {
@@ -97,7 +99,7 @@ impl Disk {
         &self,
         changes: &mut Changes,
         replaced: &HashMap<Vec<u8>, sled::IVec>,
-    ) -> Result<(AuditHead, Vec<(Vec<u8>, Row)>), WriteError> {
+    ) -> Result<(AuditHead, Vec<KeyedRow>), WriteError> {
         let changed = changes.objects.iter().map(|(key, row)| Changed {
             key,
             old: replaced.get(key).map(AsRef::as_ref),

@@ -55,7 +55,8 @@ pub fn restore_backup(path: &Path, settings: &Settings, bindings: bool) -> Resul
         Ok(None) => return Err(BackupError::Occupied { path: settings.path.clone() }),
         Err(error) => return Err(error.into()),
     };
-    let mut changes = Changes::new();
+    let restored = || Changes { is_restored: true, ..Changes::new() };
+    let mut changes = restored();
     let (header, _) = read(path, |record, _| {
         match record.tag {
             Tag::Object => {
@@ -66,7 +67,7 @@ pub fn restore_backup(path: &Path, settings: &Settings, bindings: bool) -> Resul
             Tag::Bindings => {}
         }
         if changes.len() >= ROWS {
-            store.commit(std::mem::take(&mut changes))?;
+            store.commit(std::mem::replace(&mut changes, restored()))?;
         }
         Ok(())
     })?;
