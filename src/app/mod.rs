@@ -78,13 +78,7 @@ pub fn run(config: Config) -> anyhow::Result<()> {
     let local = addresses.list().into_iter().find(|ip| ip.is_ipv4() && !ip.is_loopback());
     let store = Arc::new(Store::open(&config.storage)?);
     let reachable = Reachable { listen: bound.addresses(), api: api_address, local };
-    let first_run = provision::account(&store, &config, &reachable, clock.now())?;
-    if let Some(HandedOver::File(path)) = &first_run {
-        tracing::info!(path = %path.display(), "account, trunk and phones made; their secrets are in this file");
-    }
-    if let Some(file) = &config.account.seed {
-        provision::seed(&store, &config, file, clock.now())?;
-    }
+    let first_run = provide(&store, &config, &reachable, clock)?;
     let directory = administration::directory(&store, &config.account.auth_id, &config.engine.domain)?;
     warn_of_forgeable_admission(&directory);
 
@@ -130,6 +124,23 @@ pub fn run(config: Config) -> anyhow::Result<()> {
     drop(housekeeping);
     journal.stop().context("the last bindings could not be written")?;
     ended
+}
+
+/// Makes what a store must hold before the server serves, and loads the seed.
+fn provide(
+    store: &Store,
+    config: &Config,
+    reachable: &Reachable<'_>,
+    clock: Clock,
+) -> anyhow::Result<Option<HandedOver>> {
+    let first_run = provision::account(store, config, reachable, clock.now())?;
+    if let Some(HandedOver::File(path)) = &first_run {
+        tracing::info!(path = %path.display(), "account, trunk and phones made; their secrets are in this file");
+    }
+    if let Some(file) = &config.account.seed {
+        provision::seed(store, config, file, clock.now())?;
+    }
+    Ok(first_run)
 }
 
 fn start_shards(

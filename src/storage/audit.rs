@@ -17,7 +17,7 @@ use sha2::{Digest, Sha256};
 
 use super::Store;
 use super::author::Author;
-use super::changes::{Changes, Guard, Row};
+use super::changes::{Changes, Guard, KeyedRow, Row};
 use super::difference::{Changed, object_name};
 use super::error::{ReadError, RecordError, WriteError};
 use super::key::{self, Kind};
@@ -134,7 +134,7 @@ impl AuditHead {
     }
 
     /// The rows of `entries`, and those that must give way; and where the chain then ends.
-    pub(super) fn chain(mut self, entries: Vec<AuditEntry>) -> Result<(Self, Vec<(Vec<u8>, Row)>), WriteError> {
+    pub(super) fn chain(mut self, entries: Vec<AuditEntry>) -> Result<(Self, Vec<KeyedRow>), WriteError> {
         let mut rows = Vec::with_capacity(entries.len());
         for entry in entries {
             self.sequence += 1;

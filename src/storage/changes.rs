@@ -52,6 +52,9 @@ pub(super) struct Row {
     pub(super) old: Option<Place>,
 }
 
+/// A row and its key.
+pub(super) type KeyedRow = (Vec<u8>, Row);
+
 /// Changes to be committed together by [`super::Store::commit`]. A later change of the same object replaces the earlier one.
 #[derive(Debug, Default)]
 pub struct Changes {

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::audit::{self, AuditHead};
-use super::changes::{CacheChange, Changes, Guard, Row};
+use super::changes::{CacheChange, Changes, Guard, KeyedRow, Row};
 use super::credentials::Credentials;
 use super::difference::Changed;
 use super::directory::Acknowledged;
@@ -99,7 +99,7 @@ impl Disk {
         &self,
         changes: &mut Changes,
         replaced: &HashMap<Vec<u8>, sled::IVec>,
-    ) -> Result<(AuditHead, Vec<(Vec<u8>, Row)>), WriteError> {
+    ) -> Result<(AuditHead, Vec<KeyedRow>), WriteError> {
         let changed = changes.objects.iter().map(|(key, row)| Changed {
             key,
             old: replaced.get(key).map(AsRef::as_ref),

@@ -80,7 +80,7 @@ fn nothing_of_another_account_can_be_seen_or_touched() {
     for path in PATHS {
         // A wrong token, the other one's token, no token, and the right one for another account.
         server.as_account("MA_TWO", TOKEN, "GET", path, None).is(401);
-        let own = [format!("X-Auth-ID: MA_TWO"), format!("X-Auth-Token: {token}")];
+        let own = ["X-Auth-ID: MA_TWO".to_owned(), format!("X-Auth-Token: {token}")];
         server.ask("GET", &format!("{ACCOUNT}/{path}"), &[&own[0], &own[1]], None).is(403);
         server.ask("GET", &format!("{ACCOUNT}/{path}"), &[], None).is(401);
     }

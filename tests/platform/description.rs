@@ -4,7 +4,9 @@ use super::server::{ACCOUNT, OPERATOR, Server, TOKEN};
 
 fn resolve<'d>(document: &'d Value, schema: &'d Value) -> &'d Value {
     match schema.get("$ref").and_then(Value::as_str) {
-        Some(pointer) => document.pointer(&pointer[1..]).unwrap_or_else(|| panic!("{pointer} leads nowhere")),
+        Some(pointer) => {
+            document.pointer(pointer.trim_start_matches('#')).unwrap_or_else(|| panic!("{pointer} leads nowhere"))
+        }
         None => schema,
     }
 }
@@ -69,83 +71,86 @@ fn gather(document: &Value, schema: &Value, known: &mut serde_json::Map<String, 
     required.extend(names.filter_map(Value::as_str).map(str::to_owned));
 }
 
+/// Asks, and holds each answer against the description.
+struct Held<'s> {
+    server: &'s Server,
+    document: Value,
+    found: Vec<String>,
+}
+
+impl Held<'_> {
+    fn check(&mut self, method: &str, path: &str, url: &str, body: Option<&Value>) -> Value {
+        let headers = [
+            "X-Auth-ID: MA_LOCAL".to_owned(),
+            format!("X-Auth-Token: {TOKEN}"),
+            format!("X-Operator-Token: {OPERATOR}"),
+        ];
+        let headers: Vec<&str> = headers.iter().map(String::as_str).collect();
+        let operation = &self.document["paths"][path][method.to_lowercase()];
+        assert!(operation.is_object(), "{method} {path} is not described");
+        let answer = self.server.ask(method, url, &headers, body);
+        let response = &operation["responses"][answer.status.to_string()];
+        assert!(response.is_object(), "{method} {path}: {} is not described: {}", answer.status, answer.body);
+        match response.pointer("/content/application~1json/schema") {
+            Some(schema) => {
+                faults(&self.document, schema, &answer.json(), &format!("{method} {path}"), &mut self.found);
+            }
+            None => assert_eq!(answer.body, "", "{method} {path}"),
+        }
+        serde_json::from_str(&answer.body).unwrap_or_default()
+    }
+
+    /// The same below an account.
+    fn own(&mut self, method: &str, path: &str, url: &str, body: Option<&Value>) -> Value {
+        self.check(method, &format!("/api/v1/Account/{{auth_id}}/{path}"), &format!("{ACCOUNT}/{url}"), body)
+    }
+
+    fn resource(&mut self, resource: &str, parameter: &str, key: &str, body: &Value) {
+        let made = self.own("POST", resource, resource, Some(body));
+        let (path, url) =
+            (format!("{resource}/{{{parameter}}}"), format!("{resource}/{}", made[key].as_str().unwrap()));
+        self.own("GET", &path, &url, None);
+        self.own("GET", &path, &format!("{url}?view=full"), None);
+        let is_short = ["trunks", "numbers"].contains(&resource);
+        let listed = if is_short { resource.to_owned() } else { format!("trunks/{resource}") };
+        self.own("GET", &listed, &listed, None);
+        self.own("GET", &listed, &format!("{listed}?view=full"), None);
+        self.own("POST", resource, resource, Some(&json!({})));
+        if resource != "numbers" {
+            self.own("PUT", &path, &url, Some(&json!({"description": "d"})));
+        }
+        self.own("DELETE", &path, &url, None);
+        self.own("DELETE", &path, &url, None);
+    }
+}
+
 #[test]
 fn the_description_is_of_what_the_server_does() {
     let server = Server::start();
     let document = server.ask("GET", "/openapi.json", &[], None).is(200).json();
     assert_eq!(document["openapi"], "3.1.0");
-    let headers =
-        ["X-Auth-ID: MA_LOCAL".to_owned(), format!("X-Auth-Token: {TOKEN}"), format!("X-Operator-Token: {OPERATOR}")];
-    let headers: Vec<&str> = headers.iter().map(String::as_str).collect();
-    let bodies = [
-        ("trunks", "trunk_id", "trunk_id", json!({"name": "t"})),
-        ("credentials", "credential_id", "id", json!({"username": "u", "password": "Correct-Horse-9"})),
-        ("ip-acl", "acl_id", "id", json!({"ip_address": "192.0.2.1"})),
-        ("origination-uris", "uri_id", "id", json!({"uri": "sip:a@example.com"})),
-        (
-            "numbers",
-            "e164",
-            "e164",
-            json!({"e164": "+912271264300", "country": "IN", "region": "Mumbai", "tags": ["a"]}),
-        ),
-    ];
-    let mut found = Vec::new();
-    let mut check = |method: &str, path: &str, url: &str, body: Option<&Value>| -> Value {
-        let operation = &document["paths"][path][method.to_lowercase()];
-        assert!(operation.is_object(), "{method} {path} is not described");
-        let answer = server.ask(method, url, &headers, body);
-        let response = &operation["responses"][answer.status.to_string()];
-        assert!(response.is_object(), "{method} {path}: {} is not described: {}", answer.status, answer.body);
-        match response.pointer("/content/application~1json/schema") {
-            Some(schema) => faults(&document, schema, &answer.json(), &format!("{method} {path}"), &mut found),
-            None => assert_eq!(answer.body, "", "{method} {path}"),
-        }
-        serde_json::from_str(&answer.body).unwrap_or_default()
-    };
-    let account = "/api/v1/Account/{auth_id}";
-    for (resource, parameter, key, body) in &bodies {
-        let made = check("POST", &format!("{account}/{resource}"), &format!("{ACCOUNT}/{resource}"), Some(body));
-        let one = (
-            format!("{account}/{resource}/{{{parameter}}}"),
-            format!("{ACCOUNT}/{resource}/{}", made[key].as_str().unwrap()),
-        );
-        check("GET", &one.0, &one.1, None);
-        check("GET", &one.0, &format!("{}?view=full", one.1), None);
-        let listed = if ["trunks", "numbers"].contains(resource) {
-            (*resource).to_owned()
-        } else {
-            format!("trunks/{resource}")
-        };
-        check("GET", &format!("{account}/{listed}"), &format!("{ACCOUNT}/{listed}"), None);
-        check("GET", &format!("{account}/{listed}"), &format!("{ACCOUNT}/{listed}?view=full"), None);
-        check("POST", &format!("{account}/{resource}"), &format!("{ACCOUNT}/{resource}"), Some(&json!({})));
-        if *resource != "numbers" {
-            check("PUT", &one.0, &one.1, Some(&json!({"description": "d"})));
-        }
-        check("DELETE", &one.0, &one.1, None);
-        check("DELETE", &one.0, &one.1, None);
-    }
+    let mut held = Held { server: &server, document, found: Vec::new() };
+    held.resource("trunks", "trunk_id", "trunk_id", &json!({"name": "t"}));
+    held.resource("credentials", "credential_id", "id", &json!({"username": "u", "password": "Correct-Horse-9"}));
+    held.resource("ip-acl", "acl_id", "id", &json!({"ip_address": "192.0.2.1"}));
+    held.resource("origination-uris", "uri_id", "id", &json!({"uri": "sip:a@example.com"}));
+    held.resource("numbers", "e164", "e164", &json!({"e164": "+912271264300", "region": "Mumbai", "tags": ["a"]}));
     for list in ["registrations", "calls", "audit", "concurrency"] {
-        check("GET", &format!("{account}/{list}"), &format!("{ACCOUNT}/{list}"), None);
-    }
-    for path in [
-        "/api/v1/auth/me",
-        "/api/v1/operator/accounts",
-        "/api/v1/operator/audit",
-        "/api/v1/operator/audit/verify",
-        "/healthz",
-    ] {
-        check("GET", path, path, None);
+        held.own("GET", list, list, None);
     }
     let accounts = "/api/v1/operator/accounts";
-    check("POST", accounts, accounts, Some(&json!({"auth_id": "MA_D"})));
-    let one = format!("{accounts}/{{account}}");
-    check("GET", &one, &format!("{accounts}/MA_D"), None);
-    check("PUT", &one, &format!("{accounts}/MA_D"), Some(&json!({"enabled": false})));
-    check("POST", &format!("{one}/token"), &format!("{accounts}/MA_D/token"), None);
-    check("DELETE", &one, &format!("{accounts}/MA_D"), None);
-    check("GET", &one, &format!("{accounts}/MA_D"), None);
-    assert_eq!(found, [""; 0], "{}", found.join("\n"));
+    let audit = "/api/v1/operator/audit";
+    for path in ["/api/v1/auth/me", accounts, audit, &format!("{audit}/verify"), "/healthz"] {
+        held.check("GET", path, path, None);
+    }
+    held.check("POST", accounts, accounts, Some(&json!({"auth_id": "MA_D"})));
+    let (path, url) = (format!("{accounts}/{{account}}"), format!("{accounts}/MA_D"));
+    held.check("GET", &path, &url, None);
+    held.check("PUT", &path, &url, Some(&json!({"enabled": false})));
+    held.check("POST", &format!("{path}/token"), &format!("{url}/token"), None);
+    held.check("DELETE", &path, &url, None);
+    held.check("GET", &path, &url, None);
+    assert_eq!(held.found, [""; 0], "{}", held.found.join("\n"));
 }
 
 #[test]
