@@ -204,6 +204,25 @@ impl Session {
         Ok(())
     }
 
+    /// The ids of the objects with that name, in the part of the list that `filter` leaves.
+    fn called(&self, listing: &Listing, word: &str, filter: &[(&'static str, String)]) -> Result<Vec<String>, Failure> {
+        let path = self.client.path(listing.path)?;
+        let (mut offset, mut found) = (0, Vec::new());
+        loop {
+            let answer = self.page(Caller::Account, &path, listing, filter, [PAGE, offset])?;
+            let page = Page::of(&answer.value)?;
+            let named = |object: &&Value| {
+                listing.names.iter().skip(1).any(|name| object.get(*name).and_then(Value::as_str) == Some(word))
+            };
+            let id = |object: &Value| object.get(*listing.names.first()?).and_then(Value::as_str).map(str::to_owned);
+            found.extend(page.objects.iter().filter(named).filter_map(id));
+            offset += page.objects.len() as u64;
+            if page.objects.is_empty() || offset >= page.total {
+                return Ok(found);
+            }
+        }
+    }
+
     fn page(
         &self,
         caller: Caller,
@@ -233,21 +252,10 @@ impl Session {
         if Uuid::try_parse(word).is_ok() {
             return Ok(word.to_owned());
         }
-        let path = self.client.path(listing.path)?;
-        let search = [("search", word.to_owned())];
-        let (mut offset, mut found) = (0, Vec::new());
-        loop {
-            let answer = self.page(Caller::Account, &path, listing, &search, [PAGE, offset])?;
-            let page = Page::of(&answer.value)?;
-            let named = |object: &&Value| {
-                listing.names.iter().skip(1).any(|name| object.get(*name).and_then(Value::as_str) == Some(word))
-            };
-            let id = |object: &Value| object.get(*listing.names.first()?).and_then(Value::as_str).map(str::to_owned);
-            found.extend(page.objects.iter().filter(named).filter_map(id));
-            offset += page.objects.len() as u64;
-            if page.objects.is_empty() || offset >= page.total {
-                break;
-            }
+        // The search may look into fewer fields than a name can stand in.
+        let mut found = self.called(listing, word, &[("search", word.to_owned())])?;
+        if found.is_empty() {
+            found = self.called(listing, word, &[])?;
         }
         let plural = listing.plural;
         match found.as_slice() {
