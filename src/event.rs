@@ -2,6 +2,8 @@
 //!
 //! Nothing here reaches the wire. The shell counts outcomes, writes logs from events, and later explains them.
 
+use uuid::Uuid;
+
 use crate::auth::AuthFailure;
 use crate::flow::Flow;
 use crate::location::{AddressOfRecord, Binding};
@@ -198,6 +200,19 @@ pub struct Subject<'a> {
     pub call_id: &'a [u8],
 }
 
+/// What a credential was used for.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum CredentialUse {
+    /// A REGISTER that was accepted.
+    Registration,
+    /// An INVITE that went on to its targets.
+    Call,
+    /// Something else that it let in, whatever became of that.
+    Other,
+    /// It was named, and did not let in.
+    Failure,
+}
+
 /// Something that happened. Borrowed from the message at hand; nothing is allocated for it.
 #[derive(Debug)]
 pub enum Event<'a> {
@@ -209,6 +224,17 @@ pub enum Event<'a> {
         flow: &'a Flow,
         /// Whose it was.
         subject: Subject<'a>,
+    },
+    /// A digest answer was looked at.
+    CredentialUsed {
+        /// The credential; `None` where it names none, so that both cost the same.
+        credential: Option<Uuid>,
+        /// What for.
+        used_for: CredentialUse,
+        /// The way it came.
+        flow: &'a Flow,
+        /// User-Agent of the client, as sent.
+        user_agent: &'a [u8],
     },
     /// A binding was made, or changed its flow.
     Registered {

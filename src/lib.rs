@@ -14,7 +14,7 @@
 //! | 1 mechanisms | [`acl`], [`limits`], [`auth`], [`trunk`], [`transaction`], [`location`], [`dialog`], [`event`] |
 //! | 2 services | [`registrar`], [`proxy`] |
 //! | 3 engine | [`engine`] |
-//! | 4 shell | [`storage`], [`administration`], [`metrics`], [`report`], [`transport`], [`api`] |
+//! | 4 shell | [`storage`], [`administration`], [`metrics`], [`report`], [`transport`], [`usage`], [`api`] |
 //! | 5 wiring | [`config`], [`first_run`], [`app`], [`cli`] |
 //!
 //! **The life of a REGISTER.** `transport` reads a datagram and hands it to the [`engine::Engine`] of its shard. [`message`] finds the
@@ -49,6 +49,7 @@ pub mod metrics;
 pub mod report;
 pub mod storage;
 pub mod transport;
+pub mod usage;
 
 pub mod app;
 pub mod cli;

@@ -75,6 +75,7 @@ const TABLE: &[(u8, &str, &[&str])] = &[
     (4, "metrics", &["clock", "dialog", "engine", "event", "flow", "location", "storage", "trunk"]),
     (4, "report", &["clock", "event", "flow", "limits", "location", "metrics", "trunk"]),
     (4, "transport", &["clock", "engine", "event", "flow", "message", "metrics", "output", "report", "trunk"]),
+    (4, "usage", &["clock", "event", "flow", "storage"]),
     (
         4,
         "api",
@@ -90,6 +91,7 @@ const TABLE: &[(u8, &str, &[&str])] = &[
             "report",
             "storage",
             "trunk",
+            "usage",
         ],
     ),
     (
@@ -141,6 +143,7 @@ const TABLE: &[(u8, &str, &[&str])] = &[
             "transport",
             "trunk",
             "trunk_id",
+            "usage",
         ],
     ),
     (5, "cli", &["app", "config", "first_run", "storage"]),

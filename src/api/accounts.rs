@@ -81,7 +81,7 @@ pub(super) fn routes(router: Router<Arc<Api>>) -> Router<Arc<Api>> {
 }
 
 /// `GET /api/v1/operator/accounts`
-#[utoipa::path(get, path = "/api/v1/operator/accounts", tag = "operator", params(super::openapi::ListParameters),
+#[utoipa::path(get, path = "/api/v1/operator/accounts", tag = "operator", params(super::inputs::ListParameters),
     responses((status = 200, body = List<Account>)))]
 pub(super) async fn list(
     State(api): State<Arc<Api>>,
@@ -100,7 +100,7 @@ pub(super) async fn list(
 }
 
 /// `POST /api/v1/operator/accounts`
-#[utoipa::path(post, path = "/api/v1/operator/accounts", tag = "operator", request_body = super::openapi::AccountBody,
+#[utoipa::path(post, path = "/api/v1/operator/accounts", tag = "operator", request_body = super::inputs::AccountBody,
     responses((status = 201, body = NewAccount)))]
 pub(super) async fn create(
     State(api): State<Arc<Api>>,
@@ -148,7 +148,7 @@ pub(super) async fn retrieve(
 /// `PUT /api/v1/operator/accounts/{auth_id}`
 #[utoipa::path(put, path = "/api/v1/operator/accounts/{account}", tag = "operator",
     params(("account" = String, Path, description = "The account's auth_id")),
-    request_body = super::openapi::AccountChange, responses((status = 200, body = Account)))]
+    request_body = super::inputs::AccountChange, responses((status = 200, body = Account)))]
 pub(super) async fn update(
     State(api): State<Arc<Api>>,
     _: Operator,

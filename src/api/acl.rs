@@ -7,6 +7,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::routing::{get, post};
 use serde::Serialize;
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::administration::AclFields;
@@ -14,6 +15,7 @@ use crate::storage::{AclRecord, Window};
 use crate::trunk::TrunkId;
 
 use super::access::Access;
+use super::arrangement::{Field, Sorted};
 use super::body::Fields;
 use super::envelope::{List, ListQuery, timestamp};
 use super::error::ApiError;
@@ -22,7 +24,16 @@ use super::{Api, Routes};
 
 const KIND: &str = "IP ACL";
 
-#[derive(Serialize)]
+const FIELDS: &[Field<AclRecord>] = &[
+    Field { name: "ip_address", of: |it| Sorted::Text(it.ip_address.as_str().into()), is_searched: true },
+    Field { name: "description", of: |it| Sorted::Text(it.description.as_str().into()), is_searched: true },
+    Field { name: "enabled", of: |it| Sorted::Number(it.enabled.into()), is_searched: false },
+    Field { name: "created_at", of: |it| Sorted::Number(it.created_at), is_searched: false },
+    Field { name: "updated_at", of: |it| Sorted::Number(it.updated_at), is_searched: false },
+];
+
+/// An entry of an IP ACL.
+#[derive(Serialize, ToSchema)]
 pub(super) struct AclEntry {
     id: Uuid,
     account_id: String,
@@ -36,11 +47,15 @@ pub(super) struct AclEntry {
 }
 
 /// What only `?view=full` shows.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = AclEntryFull)]
 struct Full {
+    #[schema(required = false)]
     deny: bool,
+    #[schema(required = false)]
     may_register: Vec<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(required = false, value_type = Option<Uuid>)]
     trunk_id: Option<TrunkId>,
 }
 
@@ -49,21 +64,32 @@ pub(super) fn routes() -> Routes {
 }
 
 /// `GET …/trunks/ip-acl`
-async fn list(State(api): State<Arc<Api>>, access: Access, query: ListQuery) -> Result<Json<List<AclEntry>>, ApiError> {
+#[utoipa::path(get, path = "/api/v1/Account/{auth_id}/trunks/ip-acl", tag = "ip-acl", params(super::inputs::AccountPath, super::inputs::ListParameters, super::inputs::ViewParameter, super::inputs::TrunkParameter), responses((status = 200, body = List<AclEntry>)))]
+pub(super) async fn list(
+    State(api): State<Arc<Api>>,
+    access: Access,
+    query: ListQuery,
+) -> Result<Json<List<AclEntry>>, ApiError> {
     let (page, trunk, full) = (query.page()?, query.trunk()?, query.is_full());
+    let arrangement = query.arrangement(FIELDS)?;
     let auth_id = access.account.auth_id;
     let found = api.work(move |administration| {
         let store = administration.store();
-        let Some(id) = trunk else { return Ok(store.page_of_acl_entries(&auth_id, page.window())?) };
+        let Some(id) = trunk else {
+            return arrangement.read(page.window(), |window| Ok(store.page_of_acl_entries(&auth_id, window)?));
+        };
         let attached = administration.trunk(&auth_id, id)?.ipacl_uuid;
-        let all = store.page_of_acl_entries(&auth_id, Window::ALL)?;
-        Ok(page.cut(all, |entry| entry.trunk == Some(id) || attached == Some(entry.id)))
+        arrangement.read(page.window(), |window| {
+            let all = store.page_of_acl_entries(&auth_id, Window::ALL)?;
+            Ok(all.only(|entry| entry.trunk == Some(id) || attached == Some(entry.id)).cut(window))
+        })
     });
     Ok(Json(page.list(found.await?, |record| shown(record, full))))
 }
 
 /// `POST …/ip-acl`
-async fn create(
+#[utoipa::path(post, path = "/api/v1/Account/{auth_id}/ip-acl", tag = "ip-acl", params(super::inputs::AccountPath, super::inputs::ViewParameter), request_body = super::inputs::AclBody, responses((status = 201, body = AclEntry)))]
+pub(super) async fn create(
     State(api): State<Arc<Api>>,
     access: Access,
     query: ListQuery,
@@ -75,7 +101,8 @@ async fn create(
 }
 
 /// `GET …/ip-acl/{id}`
-async fn retrieve(
+#[utoipa::path(get, path = "/api/v1/Account/{auth_id}/ip-acl/{acl_id}", tag = "ip-acl", params(super::inputs::AccountPath, ("acl_id" = Uuid, Path, description = "Its id"), super::inputs::ViewParameter), responses((status = 200, body = AclEntry)))]
+pub(super) async fn retrieve(
     State(api): State<Arc<Api>>,
     access: Access,
     query: ListQuery,
@@ -87,7 +114,8 @@ async fn retrieve(
 }
 
 /// `PUT …/ip-acl/{id}`
-async fn update(
+#[utoipa::path(put, path = "/api/v1/Account/{auth_id}/ip-acl/{acl_id}", tag = "ip-acl", params(super::inputs::AccountPath, ("acl_id" = Uuid, Path, description = "Its id"), super::inputs::ViewParameter), request_body = super::inputs::AclChange, responses((status = 200, body = AclEntry)))]
+pub(super) async fn update(
     State(api): State<Arc<Api>>,
     access: Access,
     query: ListQuery,
@@ -100,7 +128,8 @@ async fn update(
 }
 
 /// `DELETE …/ip-acl/{id}`
-async fn delete(State(api): State<Arc<Api>>, access: Access, name: Name) -> Result<StatusCode, ApiError> {
+#[utoipa::path(delete, path = "/api/v1/Account/{auth_id}/ip-acl/{acl_id}", tag = "ip-acl", params(super::inputs::AccountPath, ("acl_id" = Uuid, Path, description = "Its id")), responses((status = 204, description = "Gone")))]
+pub(super) async fn delete(State(api): State<Arc<Api>>, access: Access, name: Name) -> Result<StatusCode, ApiError> {
     let (auth_id, id) = (access.account.auth_id, name.id(KIND)?);
     api.work(move |administration| administration.delete_acl_entry(&auth_id, id, None)).await?;
     Ok(StatusCode::NO_CONTENT)

@@ -50,7 +50,12 @@ impl ListQuery {
                 return Err(ApiError::bad_request(text));
             }
         }
-        Ok(Arrangement { fields, by, is_descending, search: self.value("search").map(str::to_lowercase) })
+        Ok(Arrangement {
+            fields,
+            by,
+            is_descending,
+            search: self.value("search").map(|text| text.trim().to_lowercase()),
+        })
     }
 }
 

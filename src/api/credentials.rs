@@ -7,14 +7,16 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::routing::{get, post};
 use serde::Serialize;
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::administration::{self, CredentialFields, NewSecret};
 use crate::auth::{Algorithm, Ha1, Ha1Set};
-use crate::storage::{AccountRecord, CredentialRecord};
+use crate::storage::{AccountRecord, CredentialRecord, UsageRecord};
 use crate::trunk::TrunkId;
 
 use super::access::Access;
+use super::arrangement::{Field, Sorted};
 use super::body::Fields;
 use super::envelope::{List, ListQuery, timestamp};
 use super::error::ApiError;
@@ -23,7 +25,16 @@ use super::{Api, Routes};
 
 const KIND: &str = "Credential";
 
-#[derive(Serialize)]
+const FIELDS: &[Field<CredentialRecord>] = &[
+    Field { name: "username", of: |it| Sorted::Text(it.username.as_str().into()), is_searched: true },
+    Field { name: "description", of: |it| Sorted::Text(it.description.as_str().into()), is_searched: true },
+    Field { name: "enabled", of: |it| Sorted::Number(it.enabled.into()), is_searched: false },
+    Field { name: "created_at", of: |it| Sorted::Number(it.created_at), is_searched: false },
+    Field { name: "updated_at", of: |it| Sorted::Number(it.updated_at), is_searched: false },
+];
+
+/// A credential.
+#[derive(Serialize, ToSchema)]
 pub(super) struct Credential {
     id: Uuid,
     account_id: String,
@@ -38,13 +49,56 @@ pub(super) struct Credential {
 }
 
 /// What only `?view=full` shows.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = CredentialFull)]
 struct Full {
+    #[schema(required = false)]
     description: String,
     /// For which algorithms there is a hash.
+    #[schema(required = false, value_type = Vec<String>)]
     digest_algorithms: Vec<Algorithm>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(required = false, value_type = Option<Uuid>)]
     trunk_id: Option<TrunkId>,
+    #[schema(required = false)]
+    usage: CredentialUsage,
+}
+
+/// How a credential is used. Times and places are left out where there was none.
+#[derive(Serialize, ToSchema, Default)]
+struct CredentialUsage {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    last_used_at: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    last_source: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    last_user_agent: Option<String>,
+    /// Registrations accepted, refreshes included.
+    registrations: u64,
+    /// Calls that went on to their targets.
+    calls: u64,
+    /// Requests that named it and were not let in.
+    failures: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    last_failure_at: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    last_failure_source: Option<String>,
+}
+
+impl From<UsageRecord> for CredentialUsage {
+    fn from(record: UsageRecord) -> Self {
+        let time = |micros: u64| (micros > 0).then(|| timestamp(micros));
+        Self {
+            last_used_at: time(record.last_used_at),
+            last_source: record.last_source.map(|source| source.to_string()),
+            last_user_agent: Some(record.last_user_agent).filter(|name| !name.is_empty()),
+            registrations: record.registrations,
+            calls: record.calls,
+            failures: record.failures,
+            last_failure_at: time(record.last_failure_at),
+            last_failure_source: record.last_failure_source.map(|source| source.to_string()),
+        }
+    }
 }
 
 pub(super) fn routes() -> Routes {
@@ -52,25 +106,30 @@ pub(super) fn routes() -> Routes {
 }
 
 /// `GET …/trunks/credentials`
-async fn list(
+#[utoipa::path(get, path = "/api/v1/Account/{auth_id}/trunks/credentials", tag = "credentials", params(super::inputs::AccountPath, super::inputs::ListParameters, super::inputs::ViewParameter, super::inputs::TrunkParameter), responses((status = 200, body = List<Credential>)))]
+pub(super) async fn list(
     State(api): State<Arc<Api>>,
     access: Access,
     query: ListQuery,
 ) -> Result<Json<List<Credential>>, ApiError> {
     let (page, trunk, full) = (query.page()?, query.trunk()?, query.is_full());
+    let arrangement = query.arrangement(FIELDS)?;
     let account = access.account;
     let auth_id = account.auth_id.clone();
     let found = api.work(move |administration| {
         let attached = trunk.map(|id| administration.trunk(&auth_id, id)).transpose()?;
         let attached = attached.and_then(|trunk| trunk.credential_uuid);
-        Ok(administration.store().page_of_credentials(&auth_id, trunk, attached, page.window())?)
+        arrangement.read(page.window(), |window| {
+            Ok(administration.store().page_of_credentials(&auth_id, trunk, attached, window)?)
+        })
     });
     let shown = Shown::new(&account, &api, full);
     Ok(Json(page.list(found.await?, |record| shown.of(record))))
 }
 
 /// `POST …/credentials`
-async fn create(
+#[utoipa::path(post, path = "/api/v1/Account/{auth_id}/credentials", tag = "credentials", params(super::inputs::AccountPath, super::inputs::ViewParameter), request_body = super::inputs::CredentialBody, responses((status = 201, body = Credential)))]
+pub(super) async fn create(
     State(api): State<Arc<Api>>,
     access: Access,
     query: ListQuery,
@@ -84,7 +143,8 @@ async fn create(
 }
 
 /// `GET …/credentials/{id}`
-async fn retrieve(
+#[utoipa::path(get, path = "/api/v1/Account/{auth_id}/credentials/{credential_id}", tag = "credentials", params(super::inputs::AccountPath, ("credential_id" = Uuid, Path, description = "Its id"), super::inputs::ViewParameter), responses((status = 200, body = Credential)))]
+pub(super) async fn retrieve(
     State(api): State<Arc<Api>>,
     access: Access,
     query: ListQuery,
@@ -97,7 +157,8 @@ async fn retrieve(
 }
 
 /// `PUT …/credentials/{id}`
-async fn update(
+#[utoipa::path(put, path = "/api/v1/Account/{auth_id}/credentials/{credential_id}", tag = "credentials", params(super::inputs::AccountPath, ("credential_id" = Uuid, Path, description = "Its id"), super::inputs::ViewParameter), request_body = super::inputs::CredentialChange, responses((status = 200, body = Credential)))]
+pub(super) async fn update(
     State(api): State<Arc<Api>>,
     access: Access,
     query: ListQuery,
@@ -111,7 +172,8 @@ async fn update(
 }
 
 /// `DELETE …/credentials/{id}`
-async fn delete(State(api): State<Arc<Api>>, access: Access, name: Name) -> Result<StatusCode, ApiError> {
+#[utoipa::path(delete, path = "/api/v1/Account/{auth_id}/credentials/{credential_id}", tag = "credentials", params(super::inputs::AccountPath, ("credential_id" = Uuid, Path, description = "Its id")), responses((status = 204, description = "Gone")))]
+pub(super) async fn delete(State(api): State<Arc<Api>>, access: Access, name: Name) -> Result<StatusCode, ApiError> {
     let (auth_id, id) = (access.account.auth_id, name.id(KIND)?);
     api.work(move |administration| administration.delete_credential(&auth_id, id, None)).await?;
     Ok(StatusCode::NO_CONTENT)
@@ -177,18 +239,24 @@ fn from_hex<const N: usize>(text: &str) -> Option<[u8; N]> {
 struct Shown {
     realm: String,
     full: bool,
+    usage: Option<Arc<crate::usage::Usage>>,
 }
 
 impl Shown {
     fn new(account: &AccountRecord, api: &Api, full: bool) -> Self {
-        Self { realm: administration::realm(account, api.administration.domain()), full }
+        Self { realm: administration::realm(account, api.administration.domain()), full, usage: api.usage.clone() }
     }
 
     fn of(&self, record: CredentialRecord) -> Credential {
         let ha1 = record.credential().ha1;
         let algorithms = Algorithm::ALL.into_iter().filter(|algorithm| ha1.get(*algorithm).is_some());
-        let full =
-            Full { description: record.description, digest_algorithms: algorithms.collect(), trunk_id: record.trunk };
+        let usage = self.usage.as_ref().filter(|_| self.full).and_then(|usage| usage.of(record.id));
+        let full = Full {
+            description: record.description,
+            digest_algorithms: algorithms.collect(),
+            trunk_id: record.trunk,
+            usage: usage.map(CredentialUsage::from).unwrap_or_default(),
+        };
         Credential {
             id: record.id,
             account_id: record.auth_id,

@@ -10,6 +10,7 @@ use axum::http::header::{RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::administration;
 
@@ -21,6 +22,15 @@ pub(super) struct ApiError {
     kind: Option<&'static str>,
     text: Cow<'static, str>,
     retry_after: Option<u64>,
+}
+
+/// What is wrong. All three say it, for clients read different ones.
+#[derive(Serialize, ToSchema)]
+pub(super) struct ErrorBody {
+    error: String,
+    /// The HTTP status.
+    code: u16,
+    message: String,
 }
 
 #[derive(Serialize)]

@@ -104,7 +104,7 @@ pub(super) fn routes(router: Router<Arc<Api>>) -> Router<Arc<Api>> {
 
 /// `GET …/registrations`
 #[utoipa::path(get, path = "/api/v1/Account/{auth_id}/registrations", tag = "live",
-    params(super::openapi::AccountPath, super::openapi::ListParameters), responses((status = 200, body = List<Registration>)))]
+    params(super::inputs::AccountPath, super::inputs::ListParameters), responses((status = 200, body = List<Registration>)))]
 pub(super) async fn registrations(
     State(api): State<Arc<Api>>,
     access: Access,
@@ -124,7 +124,7 @@ pub(super) async fn registrations(
 
 /// `GET …/registrations/{aor}`
 #[utoipa::path(get, path = "/api/v1/Account/{auth_id}/registrations/{aor}", tag = "live",
-    params(super::openapi::AccountPath, ("aor" = String, Path, description = "user, user@trunk_domain or sip:user@trunk_domain")),
+    params(super::inputs::AccountPath, ("aor" = String, Path, description = "user, user@trunk_domain or sip:user@trunk_domain")),
     responses((status = 200, body = List<Registration>)))]
 pub(super) async fn registrations_of(
     State(api): State<Arc<Api>>,
@@ -148,7 +148,7 @@ pub(super) async fn registrations_of(
 
 /// `DELETE …/registrations/{aor}`: the phone is unreachable until it registers again, which nothing keeps it from.
 #[utoipa::path(delete, path = "/api/v1/Account/{auth_id}/registrations/{aor}", tag = "live",
-    params(super::openapi::AccountPath, ("aor" = String, Path, description = "user, user@trunk_domain or sip:user@trunk_domain")),
+    params(super::inputs::AccountPath, ("aor" = String, Path, description = "user, user@trunk_domain or sip:user@trunk_domain")),
     responses((status = 204)))]
 pub(super) async fn unregister(
     State(api): State<Arc<Api>>,
@@ -172,7 +172,7 @@ pub(super) async fn unregister(
 
 /// `GET …/calls`
 #[utoipa::path(get, path = "/api/v1/Account/{auth_id}/calls", tag = "live",
-    params(super::openapi::AccountPath, super::openapi::ListParameters), responses((status = 200, body = List<LiveCall>)))]
+    params(super::inputs::AccountPath, super::inputs::ListParameters), responses((status = 200, body = List<LiveCall>)))]
 pub(super) async fn calls(
     State(api): State<Arc<Api>>,
     access: Access,
@@ -206,7 +206,7 @@ pub(super) async fn calls(
 
 /// `GET …/concurrency`
 #[utoipa::path(get, path = "/api/v1/Account/{auth_id}/concurrency", tag = "live",
-    params(super::openapi::AccountPath), responses((status = 200, body = Concurrency)))]
+    params(super::inputs::AccountPath), responses((status = 200, body = Concurrency)))]
 pub(super) async fn concurrency(
     State(api): State<Arc<Api>>,
     access: Access,

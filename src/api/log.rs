@@ -9,7 +9,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::administration;
-use crate::storage::{AuditChain, AuditRecord};
+use crate::storage::{AuditChain, AuditRecord, hex};
 
 use super::access::{Access, Caller, Operator};
 use super::envelope::{List, ListQuery, timestamp};
@@ -79,7 +79,7 @@ pub(super) fn routes(router: Router<Arc<Api>>) -> Router<Arc<Api>> {
 
 /// `GET …/audit`
 #[utoipa::path(get, path = "/api/v1/Account/{auth_id}/audit", tag = "audit",
-    params(super::openapi::AccountPath, super::openapi::PageParameters), responses((status = 200, body = List<Entry>)))]
+    params(super::inputs::AccountPath, super::inputs::PageParameters), responses((status = 200, body = List<Entry>)))]
 pub(super) async fn own(
     State(api): State<Arc<Api>>,
     access: Access,
@@ -91,7 +91,7 @@ pub(super) async fn own(
 }
 
 /// `GET /api/v1/operator/audit`
-#[utoipa::path(get, path = "/api/v1/operator/audit", tag = "operator", params(super::openapi::PageParameters),
+#[utoipa::path(get, path = "/api/v1/operator/audit", tag = "operator", params(super::inputs::PageParameters),
     responses((status = 200, body = List<Entry>)))]
 pub(super) async fn all(
     State(api): State<Arc<Api>>,
@@ -154,8 +154,4 @@ fn entry(record: AuditRecord) -> Entry {
         fields: entry.fields,
         previous: hex(&previous),
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
 }

@@ -9,6 +9,7 @@ mod access;
 mod accounts;
 mod acl;
 mod arrangement;
+mod backup;
 mod body;
 mod connection;
 mod credentials;
@@ -17,10 +18,12 @@ mod error;
 mod failures;
 mod health;
 mod idempotency;
+mod inputs;
 mod live;
 mod log;
 mod numbers;
 mod openapi;
+mod openapi_page;
 mod origin;
 mod origination_uris;
 mod path;
@@ -50,6 +53,7 @@ use axum::routing::{MethodRouter, get};
 use crate::administration::{self, Administration};
 use crate::metrics::Metrics;
 use crate::storage::{ReadError, Store};
+use crate::usage::Usage;
 
 use error::ApiError;
 use failures::Failures;
@@ -67,6 +71,7 @@ pub struct Api {
     operator: Option<OperatorToken>,
     behind_proxy: bool,
     failures: Failures,
+    usage: Option<Arc<Usage>>,
     idempotency: Idempotency,
     /// Held alone by a change that depends on what it is made to.
     changes: tokio::sync::RwLock<()>,
@@ -88,6 +93,7 @@ impl Api {
             operator: None,
             behind_proxy: false,
             failures: Failures::default(),
+            usage: None,
             idempotency: Idempotency::new(),
             changes: tokio::sync::RwLock::default(),
         }
@@ -97,6 +103,12 @@ impl Api {
     #[must_use]
     pub fn with_settings(self, settings: &Settings) -> Self {
         Self { operator: settings.operator_token, behind_proxy: settings.behind_proxy, ..self }
+    }
+
+    /// With what is known of the use of credentials.
+    #[must_use]
+    pub fn with_usage(self, usage: Arc<Usage>) -> Self {
+        Self { usage: Some(usage), ..self }
     }
 
     /// Says whether SIP is served, which is what `/healthz` answers.
@@ -140,13 +152,14 @@ impl Api {
 /// All routes.
 pub fn router(api: Arc<Api>) -> Router {
     let router = Router::new().route("/healthz", get(health::healthz)).route("/metrics", get(health::metrics));
+    let router = router.route("/api/v1/operator/backup", get(backup::download));
     let router = resource(router, ["trunks", "trunks"], trunks::routes());
     let router = resource(router, ["credentials", "trunks/credentials"], credentials::routes());
     let router = resource(router, ["ip-acl", "trunks/ip-acl"], acl::routes());
     let router = resource(router, ["origination-uris", "trunks/origination-uris"], origination_uris::routes());
     let router = resource(router, ["numbers", "numbers"], numbers::routes());
     let router = of_account(router, "numbers/{name}/assign", numbers::assignment());
-    let router = log::routes(live::routes(accounts::routes(router)));
+    let router = openapi::routes(log::routes(live::routes(accounts::routes(router))));
     let router = router
         .fallback(async || ApiError::new(StatusCode::NOT_FOUND, "There is nothing at this path"))
         .method_not_allowed_fallback(async || {

@@ -7,6 +7,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::routing::{get, post};
 use serde::Serialize;
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::administration::NewNumber;
@@ -14,14 +15,23 @@ use crate::storage::{NumberRecord, Window};
 use crate::trunk::TrunkId;
 
 use super::access::{Access, OperatorAccess};
+use super::arrangement::{Field, Sorted};
 use super::body::Fields;
 use super::envelope::{Items, ListQuery, timestamp};
 use super::error::ApiError;
 use super::path::Name;
 use super::{Api, Routes};
 
+const FIELDS: &[Field<NumberRecord>] = &[
+    Field { name: "e164", of: |it| Sorted::Text(it.e164.as_str().into()), is_searched: true },
+    Field { name: "region", of: |it| Sorted::Text(it.region.as_str().into()), is_searched: false },
+    Field { name: "country", of: |it| Sorted::Text(it.country.as_str().into()), is_searched: false },
+    Field { name: "created_at", of: |it| Sorted::Number(it.created_at), is_searched: false },
+    Field { name: "updated_at", of: |it| Sorted::Number(it.updated_at), is_searched: false },
+];
+
 /// A number: exactly the 22 keys of the contract, and the trunk where it has one.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub(super) struct Number {
     id: Uuid,
     account_id: String,
@@ -46,10 +56,11 @@ pub(super) struct Number {
     aadhaar_verified: bool,
     source: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Uuid>)]
     trunk_group_id: Option<TrunkId>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct Capabilities {
     voice: bool,
     sms: bool,
@@ -66,27 +77,32 @@ pub(super) fn assignment() -> axum::routing::MethodRouter<Arc<Api>> {
 }
 
 /// `GET …/numbers`
-async fn list(State(api): State<Arc<Api>>, access: Access, query: ListQuery) -> Result<Json<Items<Number>>, ApiError> {
+#[utoipa::path(get, path = "/api/v1/Account/{auth_id}/numbers", tag = "numbers", params(super::inputs::AccountPath, super::inputs::ItemParameters), responses((status = 200, body = Items<Number>)))]
+pub(super) async fn list(
+    State(api): State<Arc<Api>>,
+    access: Access,
+    query: ListQuery,
+) -> Result<Json<Items<Number>>, ApiError> {
     let (page, trunk) = (query.page_of_items()?, query.trunk()?);
     // There are no sub-accounts; the value is looked at all the same, so that a wrong one is told.
     query.boolean("include_subaccounts")?;
-    let search = query.value("search").map(|text| text.trim_start_matches('+').to_owned());
+    let arrangement = query.arrangement(FIELDS)?;
     let auth_id = access.account.auth_id;
     let found = api.read(move |store| {
-        if trunk.is_none() && search.is_none() {
-            return store.page_of_numbers(&auth_id, page.window());
-        }
-        let wanted = |number: &NumberRecord| {
-            trunk.is_none_or(|trunk| number.trunk == Some(trunk))
-                && search.as_ref().is_none_or(|search| number.e164.contains(search.as_str()))
-        };
-        Ok(page.cut(store.page_of_numbers(&auth_id, Window::ALL)?, wanted))
+        arrangement.read(page.window(), |window| match trunk {
+            None => store.page_of_numbers(&auth_id, window),
+            Some(trunk) => {
+                let all = store.page_of_numbers(&auth_id, Window::ALL)?;
+                Ok(all.only(|number| number.trunk == Some(trunk)).cut(window))
+            }
+        })
     });
     Ok(Json(page.items(found.await?, shown)))
 }
 
 /// `POST …/numbers`, by the operator.
-async fn create(
+#[utoipa::path(post, path = "/api/v1/Account/{auth_id}/numbers", tag = "numbers", params(super::inputs::AccountPath), request_body = super::inputs::NumberBody, responses((status = 201, body = Number)), security(("operator" = [])))]
+pub(super) async fn create(
     State(api): State<Arc<Api>>,
     access: OperatorAccess,
     body: Fields,
@@ -105,20 +121,36 @@ async fn create(
 }
 
 /// `GET …/numbers/{e164}`
-async fn retrieve(State(api): State<Arc<Api>>, access: Access, name: Name) -> Result<Json<Number>, ApiError> {
+#[utoipa::path(get, path = "/api/v1/Account/{auth_id}/numbers/{e164}", tag = "numbers", params(super::inputs::AccountPath, ("e164" = String, Path, description = "The number: +, or %2B, and 7 to 15 digits")), responses((status = 200, body = Number)))]
+pub(super) async fn retrieve(
+    State(api): State<Arc<Api>>,
+    access: Access,
+    name: Name,
+) -> Result<Json<Number>, ApiError> {
     let (auth_id, e164) = (access.account.auth_id, name.number()?);
     Ok(Json(shown(api.work(move |administration| administration.number(&auth_id, &e164)).await?)))
 }
 
 /// `DELETE …/numbers/{e164}`, by the operator.
-async fn delete(State(api): State<Arc<Api>>, access: OperatorAccess, name: Name) -> Result<StatusCode, ApiError> {
+#[utoipa::path(delete, path = "/api/v1/Account/{auth_id}/numbers/{e164}", tag = "numbers", params(super::inputs::AccountPath, ("e164" = String, Path, description = "The number: +, or %2B, and 7 to 15 digits")), responses((status = 204, description = "Gone")), security(("operator" = [])))]
+pub(super) async fn delete(
+    State(api): State<Arc<Api>>,
+    access: OperatorAccess,
+    name: Name,
+) -> Result<StatusCode, ApiError> {
     let (auth_id, e164) = (access.account.auth_id, name.number()?);
     api.work(move |administration| administration.delete_number(&auth_id, &e164, None)).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
 /// `POST …/numbers/{e164}/assign`
-async fn assign(State(api): State<Arc<Api>>, access: Access, name: Name, body: Fields) -> Result<StatusCode, ApiError> {
+#[utoipa::path(post, path = "/api/v1/Account/{auth_id}/numbers/{e164}/assign", tag = "numbers", params(super::inputs::AccountPath, ("e164" = String, Path, description = "The number: +, or %2B, and 7 to 15 digits")), request_body = super::inputs::AssignBody, responses((status = 204, description = "Done")))]
+pub(super) async fn assign(
+    State(api): State<Arc<Api>>,
+    access: Access,
+    name: Name,
+    body: Fields,
+) -> Result<StatusCode, ApiError> {
     let (auth_id, e164) = (access.account.auth_id, name.number()?);
     let trunk = body.uuid_or_none(&["trunk_group_id", "trunk_id"])?.flatten();
     let trunk = TrunkId(trunk.ok_or_else(|| ApiError::bad_request("trunk_group_id is required"))?);
@@ -127,7 +159,8 @@ async fn assign(State(api): State<Arc<Api>>, access: Access, name: Name, body: F
 }
 
 /// `DELETE …/numbers/{e164}/assign`
-async fn unassign(State(api): State<Arc<Api>>, access: Access, name: Name) -> Result<StatusCode, ApiError> {
+#[utoipa::path(delete, path = "/api/v1/Account/{auth_id}/numbers/{e164}/assign", tag = "numbers", params(super::inputs::AccountPath, ("e164" = String, Path, description = "The number: +, or %2B, and 7 to 15 digits")), responses((status = 204, description = "Done")))]
+pub(super) async fn unassign(State(api): State<Arc<Api>>, access: Access, name: Name) -> Result<StatusCode, ApiError> {
     let (auth_id, e164) = (access.account.auth_id, name.number()?);
     api.work(move |administration| administration.unassign_number(&auth_id, &e164)).await?;
     Ok(StatusCode::NO_CONTENT)

@@ -7,6 +7,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::routing::{get, post};
 use serde::Serialize;
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::administration::OriginationUriFields;
@@ -14,6 +15,7 @@ use crate::storage::{OriginationUriRecord, Window};
 use crate::trunk::TrunkId;
 
 use super::access::Access;
+use super::arrangement::{Field, Sorted};
 use super::body::Fields;
 use super::envelope::{List, ListQuery, timestamp};
 use super::error::ApiError;
@@ -23,7 +25,18 @@ use super::{Api, Routes};
 
 const KIND: &str = "Origination URI";
 
-#[derive(Serialize)]
+const FIELDS: &[Field<OriginationUriRecord>] = &[
+    Field { name: "uri", of: |it| Sorted::Text(it.uri.as_str().into()), is_searched: true },
+    Field { name: "description", of: |it| Sorted::Text(it.description.as_str().into()), is_searched: true },
+    Field { name: "priority", of: |it| Sorted::Number(it.priority.into()), is_searched: false },
+    Field { name: "weight", of: |it| Sorted::Number(it.weight.into()), is_searched: false },
+    Field { name: "enabled", of: |it| Sorted::Number(it.enabled.into()), is_searched: false },
+    Field { name: "created_at", of: |it| Sorted::Number(it.created_at), is_searched: false },
+    Field { name: "updated_at", of: |it| Sorted::Number(it.updated_at), is_searched: false },
+];
+
+/// A place that calls go to.
+#[derive(Serialize, ToSchema)]
 pub(super) struct OriginationUri {
     id: Uuid,
     account_id: String,
@@ -40,9 +53,11 @@ pub(super) struct OriginationUri {
 }
 
 /// What only `?view=full` shows.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = OriginationUriFull)]
 struct Full {
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(required = false, value_type = Option<Uuid>)]
     trunk_id: Option<TrunkId>,
 }
 
@@ -51,26 +66,33 @@ pub(super) fn routes() -> Routes {
 }
 
 /// `GET …/trunks/origination-uris`
-async fn list(
+#[utoipa::path(get, path = "/api/v1/Account/{auth_id}/trunks/origination-uris", tag = "origination-uris", params(super::inputs::AccountPath, super::inputs::ListParameters, super::inputs::ViewParameter, super::inputs::TrunkParameter), responses((status = 200, body = List<OriginationUri>)))]
+pub(super) async fn list(
     State(api): State<Arc<Api>>,
     access: Access,
     query: ListQuery,
 ) -> Result<Json<List<OriginationUri>>, ApiError> {
     let (page, trunk, full) = (query.page()?, query.trunk()?, query.is_full());
+    let arrangement = query.arrangement(FIELDS)?;
     let auth_id = access.account.auth_id;
     let found = api.work(move |administration| {
         let store = administration.store();
-        let Some(id) = trunk else { return Ok(store.page_of_origination_uris(&auth_id, page.window())?) };
+        let Some(id) = trunk else {
+            return arrangement.read(page.window(), |window| Ok(store.page_of_origination_uris(&auth_id, window)?));
+        };
         let trunk = administration.trunk(&auth_id, id)?;
         let named = [trunk.primary_uri_uuid, trunk.fallback_uri_uuid];
-        let all = store.page_of_origination_uris(&auth_id, Window::ALL)?;
-        Ok(page.cut(all, |uri| uri.trunk == Some(id) || named.contains(&Some(uri.id))))
+        arrangement.read(page.window(), |window| {
+            let all = store.page_of_origination_uris(&auth_id, Window::ALL)?;
+            Ok(all.only(|uri| uri.trunk == Some(id) || named.contains(&Some(uri.id))).cut(window))
+        })
     });
     Ok(Json(page.list(found.await?, |record| shown(record, full))))
 }
 
 /// `POST …/origination-uris`
-async fn create(
+#[utoipa::path(post, path = "/api/v1/Account/{auth_id}/origination-uris", tag = "origination-uris", params(super::inputs::AccountPath, super::inputs::ViewParameter), request_body = super::inputs::UriBody, responses((status = 201, body = OriginationUri)))]
+pub(super) async fn create(
     State(api): State<Arc<Api>>,
     access: Access,
     query: ListQuery,
@@ -82,7 +104,8 @@ async fn create(
 }
 
 /// `GET …/origination-uris/{id}`
-async fn retrieve(
+#[utoipa::path(get, path = "/api/v1/Account/{auth_id}/origination-uris/{uri_id}", tag = "origination-uris", params(super::inputs::AccountPath, ("uri_id" = Uuid, Path, description = "Its id"), super::inputs::ViewParameter), responses((status = 200, body = OriginationUri)))]
+pub(super) async fn retrieve(
     State(api): State<Arc<Api>>,
     access: Access,
     query: ListQuery,
@@ -94,7 +117,8 @@ async fn retrieve(
 }
 
 /// `PUT …/origination-uris/{id}`
-async fn update(
+#[utoipa::path(put, path = "/api/v1/Account/{auth_id}/origination-uris/{uri_id}", tag = "origination-uris", params(super::inputs::AccountPath, ("uri_id" = Uuid, Path, description = "Its id"), super::inputs::ViewParameter), request_body = super::inputs::UriChange, responses((status = 200, body = OriginationUri)))]
+pub(super) async fn update(
     State(api): State<Arc<Api>>,
     access: Access,
     query: ListQuery,
@@ -109,7 +133,8 @@ async fn update(
 }
 
 /// `DELETE …/origination-uris/{id}`
-async fn delete(State(api): State<Arc<Api>>, access: Access, name: Name) -> Result<StatusCode, ApiError> {
+#[utoipa::path(delete, path = "/api/v1/Account/{auth_id}/origination-uris/{uri_id}", tag = "origination-uris", params(super::inputs::AccountPath, ("uri_id" = Uuid, Path, description = "Its id")), responses((status = 204, description = "Gone")))]
+pub(super) async fn delete(State(api): State<Arc<Api>>, access: Access, name: Name) -> Result<StatusCode, ApiError> {
     let (auth_id, id) = (access.account.auth_id, name.id(KIND)?);
     api.work(move |administration| administration.delete_origination_uri(&auth_id, id, None)).await?;
     Ok(StatusCode::NO_CONTENT)

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::{Request, State};
 use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE, ETAG, IF_MATCH, IF_NONE_MATCH, TRANSFER_ENCODING};
-use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
@@ -64,11 +64,19 @@ async fn current(request: Request, next: &Next) -> (Response, Request) {
     let (parts, body) = request.into_parts();
     let mut look = parts.clone();
     look.method = Method::GET;
+    if let Some(uri) = of_the_whole(&look.uri) {
+        look.uri = uri;
+    }
     for name in [CONTENT_LENGTH, CONTENT_TYPE, TRANSFER_ENCODING] {
         look.headers.remove(name);
     }
     let response = next.clone().run(Request::from_parts(look, Body::empty())).await;
     (tag(response).await, Request::from_parts(parts, body))
+}
+
+/// An assignment is a part of its number, which is what can be read and has a tag.
+fn of_the_whole(uri: &Uri) -> Option<Uri> {
+    uri.path().trim_end_matches('/').strip_suffix("/assign")?.parse().ok()
 }
 
 fn not_modified(tag: HeaderValue) -> Response {
@@ -123,6 +131,13 @@ mod tests {
         for other in [r#"{"meta":{},"objects":[]}"#, r#"{"status":"ok"}"#, "[]", "nonsense"] {
             assert_eq!(tag(other), None, "{other}");
         }
+    }
+
+    #[test]
+    fn an_assignment_is_tagged_as_its_number() {
+        let number = |path: &'static str| of_the_whole(&Uri::from_static(path)).map(|uri| uri.to_string());
+        assert_eq!(number("/x/numbers/%2B4930/assign/").as_deref(), Some("/x/numbers/%2B4930"));
+        assert_eq!(number("/x/numbers/%2B4930"), None);
     }
 
     #[test]

@@ -7,6 +7,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::routing::{get, post};
 use serde::Serialize;
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::administration::{Administration, TrunkFields};
@@ -15,6 +16,7 @@ use crate::storage::TrunkRecord;
 use crate::trunk::TrunkId;
 
 use super::access::Access;
+use super::arrangement::{Field, Sorted};
 use super::body::Fields;
 use super::envelope::{List, ListQuery, timestamp};
 use super::error::ApiError;
@@ -24,8 +26,17 @@ use super::{Api, Routes};
 
 const KIND: &str = "Trunk";
 
+const FIELDS: &[Field<TrunkRecord>] = &[
+    Field { name: "name", of: |it| Sorted::Text(it.name.as_str().into()), is_searched: true },
+    Field { name: "description", of: |it| Sorted::Text(it.description.as_str().into()), is_searched: true },
+    Field { name: "trunk_id", of: |it| Sorted::Text(it.id.0.to_string().into()), is_searched: true },
+    Field { name: "enabled", of: |it| Sorted::Number(it.enabled.into()), is_searched: false },
+    Field { name: "created_at", of: |it| Sorted::Number(it.created_at), is_searched: false },
+    Field { name: "updated_at", of: |it| Sorted::Number(it.updated_at), is_searched: false },
+];
+
 /// A trunk. A key without a value is left out; null would break strict clients.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub(super) struct Trunk {
     trunk_id: Uuid,
     account_id: String,
@@ -52,7 +63,8 @@ pub(super) struct Trunk {
 }
 
 /// What lists show as well.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = TrunkListed)]
 struct Listed {
     #[serde(skip_serializing_if = "Option::is_none")]
     credential_uuid: Option<Uuid>,
@@ -67,18 +79,28 @@ struct Listed {
 }
 
 /// What only `?view=full` shows, beside what lists show.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = TrunkFull)]
 struct Full {
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(required = false)]
     ipacl_uuid: Option<Uuid>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(required = false)]
     fallback_uri_uuid: Option<Uuid>,
+    #[schema(required = false)]
     auth_policy_register: &'static str,
+    #[schema(required = false)]
     auth_policy_call: &'static str,
+    #[schema(required = false)]
     call_challenge: u16,
+    #[schema(required = false, value_type = Vec<String>)]
     digest_algorithms: Vec<Algorithm>,
+    #[schema(required = false)]
     caller_id: &'static str,
+    #[schema(required = false)]
     select_by_source: bool,
+    #[schema(required = false)]
     use_account_acl: bool,
 }
 
@@ -94,16 +116,23 @@ pub(super) fn routes() -> Routes {
 }
 
 /// `GET …/trunks`
-async fn list(State(api): State<Arc<Api>>, access: Access, query: ListQuery) -> Result<Json<List<Trunk>>, ApiError> {
-    let (page, full) = (query.page_or_numbered()?, query.is_full());
+#[utoipa::path(get, path = "/api/v1/Account/{auth_id}/trunks", tag = "trunks", params(super::inputs::AccountPath, super::inputs::ListParameters, super::inputs::ViewParameter, super::inputs::NumberedParameters), responses((status = 200, body = List<Trunk>)))]
+pub(super) async fn list(
+    State(api): State<Arc<Api>>,
+    access: Access,
+    query: ListQuery,
+) -> Result<Json<List<Trunk>>, ApiError> {
+    let (page, arrangement, full) = (query.page_or_numbered()?, query.arrangement(FIELDS)?, query.is_full());
     let auth_id = access.account.auth_id;
-    let found = api.read(move |store| store.page_of_trunks(&auth_id, page.window())).await?;
+    let found =
+        api.read(move |store| arrangement.read(page.window(), |window| store.page_of_trunks(&auth_id, window))).await?;
     let view = View { listed: true, full };
     Ok(Json(page.list(found, |record| shown(record, &api.administration, view))))
 }
 
 /// `POST …/trunks`
-async fn create(
+#[utoipa::path(post, path = "/api/v1/Account/{auth_id}/trunks", tag = "trunks", params(super::inputs::AccountPath, super::inputs::ViewParameter), request_body = super::inputs::TrunkBody, responses((status = 201, body = Trunk)))]
+pub(super) async fn create(
     State(api): State<Arc<Api>>,
     access: Access,
     query: ListQuery,
@@ -115,7 +144,8 @@ async fn create(
 }
 
 /// `GET …/trunks/{trunk_id}`
-async fn retrieve(
+#[utoipa::path(get, path = "/api/v1/Account/{auth_id}/trunks/{trunk_id}", tag = "trunks", params(super::inputs::AccountPath, ("trunk_id" = Uuid, Path, description = "Its id"), super::inputs::ViewParameter), responses((status = 200, body = Trunk)))]
+pub(super) async fn retrieve(
     State(api): State<Arc<Api>>,
     access: Access,
     query: ListQuery,
@@ -127,7 +157,8 @@ async fn retrieve(
 }
 
 /// `PUT …/trunks/{trunk_id}`
-async fn update(
+#[utoipa::path(put, path = "/api/v1/Account/{auth_id}/trunks/{trunk_id}", tag = "trunks", params(super::inputs::AccountPath, ("trunk_id" = Uuid, Path, description = "Its id"), super::inputs::ViewParameter), request_body = super::inputs::TrunkChange, responses((status = 200, body = Trunk)))]
+pub(super) async fn update(
     State(api): State<Arc<Api>>,
     access: Access,
     query: ListQuery,
@@ -140,7 +171,8 @@ async fn update(
 }
 
 /// `DELETE …/trunks/{trunk_id}`
-async fn delete(State(api): State<Arc<Api>>, access: Access, name: Name) -> Result<StatusCode, ApiError> {
+#[utoipa::path(delete, path = "/api/v1/Account/{auth_id}/trunks/{trunk_id}", tag = "trunks", params(super::inputs::AccountPath, ("trunk_id" = Uuid, Path, description = "Its id")), responses((status = 204, description = "Gone")))]
+pub(super) async fn delete(State(api): State<Arc<Api>>, access: Access, name: Name) -> Result<StatusCode, ApiError> {
     let (auth_id, id) = (access.account.auth_id, TrunkId(name.id(KIND)?));
     api.work(move |administration| administration.delete_trunk(&auth_id, id, None)).await?;
     Ok(StatusCode::NO_CONTENT)

@@ -13,6 +13,7 @@ use crate::event::{Event, Gone, Observer};
 use crate::report::LogLimiter;
 use crate::storage::Store;
 use crate::transport::{Clock, LocalAddresses, REFRESH_INTERVAL};
+use crate::usage::Usage;
 
 /// How often bindings are looked at.
 const TICK: Duration = Duration::from_secs(1);
@@ -20,6 +21,8 @@ const TICK: Duration = Duration::from_secs(1);
 const SWEEP: usize = 1_000;
 /// How often dialogs are looked at.
 const DIALOGS: Duration = Duration::from_secs(10);
+/// How often it is stored how credentials are used.
+const USAGE: Duration = Duration::from_secs(60);
 /// How often the age of the route key is looked at.
 const KEYS: Duration = Duration::from_secs(3600);
 
@@ -30,6 +33,7 @@ pub(super) struct Household {
     pub addresses: Arc<LocalAddresses>,
     pub clock: Clock,
     pub limiter: Arc<LogLimiter>,
+    pub usage: Arc<Usage>,
 }
 
 /// The thread. Dropping this ends it and waits for it.
@@ -70,12 +74,16 @@ fn keep(household: &Household, mut observer: impl Observer, stopped: &Receiver<(
         {
             tracing::warn!(%error, "cannot read the addresses of this host; the ones known stay in use");
         }
+        if every(ticks, USAGE) {
+            household.store_usage();
+        }
         if every(ticks, KEYS)
             && let Err(error) = household.rotate_keys()
         {
             tracing::warn!(error = format!("{error:#}"), "cannot rotate the route key; the present one stays in use");
         }
     }
+    household.store_usage();
 }
 
 impl Household {
@@ -86,6 +94,13 @@ impl Household {
             })
         };
         while expired(observer) == SWEEP {}
+    }
+
+    fn store_usage(&self) {
+        let exists = |id| self.store.credentials().by_id(id).is_some();
+        if let Err(error) = self.store.put_usage(self.usage.take_changed(exists)) {
+            tracing::warn!(%error, "how credentials were used in the last minute is not stored");
+        }
     }
 
     fn rotate_keys(&self) -> anyhow::Result<()> {

@@ -31,6 +31,7 @@ use crate::storage::{BindingJournal, Store, load_or_rotate};
 use crate::transaction::Limits;
 use crate::transport::{self, Bound, Clock, LocalAddresses};
 use crate::trunk::{Advertised, Alias, AuthPolicy, Directory, Interfaces};
+use crate::usage::{Usage, WithUsage};
 
 use provision::Reachable;
 
@@ -83,13 +84,7 @@ pub fn run(config: Config) -> anyhow::Result<()> {
     let seed = config.account.seed.as_deref().map(provision::open_seed).transpose()?;
     let store = Arc::new(Store::open(&config.storage)?);
     let reachable = Reachable { listen: bound.addresses(), api: api_address, local };
-    let first_run = provision::account(&store, &config, &reachable, clock.now())?;
-    if let Some(HandedOver::File(path)) = &first_run {
-        tracing::info!(path = %path.display(), "account, trunk and phones made; their secrets are in this file");
-    }
-    if let (Some(seed), Some(path)) = (seed, &config.account.seed) {
-        provision::seed(&store, &config, seed, path, clock.now())?;
-    }
+    let first_run = provide(&store, &config, &reachable, seed, clock)?;
     let directory = administration::directory(&store, &config.account.auth_id, &config.engine.domain)?;
     warn_of_forgeable_admission(&directory);
 
@@ -104,7 +99,8 @@ pub fn run(config: Config) -> anyhow::Result<()> {
     metrics.watch_store(&store, &journal);
     let listen = bound.addresses().to_vec();
     let limiter = Arc::new(LogLimiter::default());
-    let running = start_shards(bound, clock, &shared, &metrics, &limiter)?;
+    let usage = Arc::new(Usage::new(store.usage(), move || clock.now()));
+    let running = start_shards(bound, clock, &shared, &metrics, &limiter, &usage)?;
     let administration = Arc::new(Administration::new(administration::Parts {
         store: store.clone(),
         directory,
@@ -115,10 +111,16 @@ pub fn run(config: Config) -> anyhow::Result<()> {
         now: Box::new(move || clock.now()),
         observer: Box::new(Reporter::new(&metrics, limiter.clone())),
     }));
-    let household =
-        housekeeping::Household { shared, store: store.clone(), addresses, clock, limiter: limiter.clone() };
+    let household = housekeeping::Household {
+        shared,
+        store: store.clone(),
+        addresses,
+        clock,
+        limiter: limiter.clone(),
+        usage: usage.clone(),
+    };
     let housekeeping = housekeeping::start(household, Reporter::new(&metrics, limiter))?;
-    let api = Arc::new(Api::new(administration, metrics).with_settings(&config.api));
+    let api = Arc::new(Api::new(administration, metrics).with_settings(&config.api).with_usage(usage));
     api.set_ready(true);
     show(&config, &listen, api_address, local, first_run.as_ref());
 
@@ -130,23 +132,43 @@ pub fn run(config: Config) -> anyhow::Result<()> {
     ended
 }
 
+/// Makes what a store must hold before the server serves, and loads the seed.
+fn provide(
+    store: &Store,
+    config: &Config,
+    reachable: &Reachable<'_>,
+    seed: Option<std::fs::File>,
+    clock: Clock,
+) -> anyhow::Result<Option<HandedOver>> {
+    let first_run = provision::account(store, config, reachable, clock.now())?;
+    if let Some(HandedOver::File(path)) = &first_run {
+        tracing::info!(path = %path.display(), "account, trunk and phones made; their secrets are in this file");
+    }
+    if let (Some(seed), Some(path)) = (seed, &config.account.seed) {
+        provision::seed(store, config, seed, path, clock.now())?;
+    }
+    Ok(first_run)
+}
+
 fn start_shards(
     bound: Bound,
     clock: Clock,
     shared: &Arc<engine::Shared>,
     metrics: &Arc<Metrics>,
     limiter: &Arc<LogLimiter>,
+    usage: &Arc<Usage>,
 ) -> anyhow::Result<transport::Running> {
     let mut seeds = Vec::with_capacity(bound.shards());
     for _ in 0..bound.shards() {
         seeds.push(random_bytes::<32>()?);
     }
     let make = {
-        let (shared, metrics, limiter) = (shared.clone(), metrics.clone(), limiter.clone());
+        let (shared, metrics, limiter, usage) = (shared.clone(), metrics.clone(), limiter.clone(), usage.clone());
         move |shard: u8| {
             let seed = seeds.get(usize::from(shard)).copied().unwrap_or_default();
             let engine = Engine::new(shared.clone(), shard, seed, clock.now());
-            (metered::Metered::new(engine, metrics.shard_load(shard)), Reporter::new(&metrics, limiter.clone()))
+            let observer = WithUsage { other: Reporter::new(&metrics, limiter.clone()), usage: usage.clone() };
+            (metered::Metered::new(engine, metrics.shard_load(shard)), observer)
         }
     };
     let running = bound.start(clock, make)?;

@@ -65,7 +65,7 @@ impl Draft {
         let protected = api.listen.ip().is_loopback() || api.behind_proxy || api.tls_cert.is_some();
         let origin = self.config.origins.get(&("api", "listen"));
         let origin = origin.map_or_else(|| "the default".to_owned(), ToString::to_string);
-        (!protected).then(|| Problem::ExposedApi { listen: api.listen, origin })
+        (!protected).then_some(Problem::ExposedApi { listen: api.listen, origin })
     }
 
     fn named(&self, name: &'static str, seconds: u32) -> String {

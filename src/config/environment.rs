@@ -9,7 +9,8 @@ use super::problem::{Place, Problem};
 use super::value::Key;
 
 /// Read by the commands that talk to a running server, so that they may be set beside the server's own.
-const OF_THE_COMMANDS: [&str; 4] = ["SIPWARD_API", "SIPWARD_AUTH_ID", "SIPWARD_AUTH_TOKEN", "SIPWARD_OPERATOR_TOKEN"];
+const OF_THE_COMMANDS: [&str; 5] =
+    ["SIPWARD_API", "SIPWARD_AUTH_ID", "SIPWARD_AUTH_TOKEN", "SIPWARD_OPERATOR_TOKEN", "SIPWARD_CA_FILE"];
 
 /// Takes every `SIPWARD_` variable into `draft`.
 pub(super) fn read(variables: impl Iterator<Item = (OsString, OsString)>, draft: &mut Draft) {

@@ -201,7 +201,7 @@ impl Shared {
 /// The digest answers of a request, read once. Clients answer in either field, whatever they were asked with.
 #[derive(Debug, Default)]
 pub(super) struct Answers<'a> {
-    found: SmallVec<[DigestAnswer<'a>; 1]>,
+    pub(super) found: SmallVec<[DigestAnswer<'a>; 1]>,
     /// One could not be read. It may be for another realm, whose business it is.
     malformed: bool,
 }

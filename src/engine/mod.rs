@@ -9,6 +9,7 @@ mod pipeline;
 mod settings;
 mod shared;
 mod turn;
+mod usage;
 
 pub use crate::event::{Event, Observer};
 pub use crate::output::{BranchId, Output, Send};

@@ -16,6 +16,7 @@ use super::Engine;
 use super::gate::{Answers, Gate, Proof};
 use super::overtaken::Decided;
 use super::turn::Scene;
+use super::usage::tell_use;
 
 /// A request inside a dialog that a route token vouches for.
 struct InDialog {
@@ -76,23 +77,45 @@ impl Engine {
         // Steps 4 and 5.
         let (admitted, proof) = match shared.gate(request, answers, flow, &trunk, &directory, scene.now) {
             Gate::Pass(admitted, proof) => (admitted, proof),
-            Gate::Challenge { outcome, stale } => return self.challenge(request, flow, &trunk, outcome, stale, scene),
+            Gate::Challenge { outcome, stale } => {
+                self.tell_failure(request, answers, flow, &trunk, outcome, scene);
+                return self.challenge(request, flow, &trunk, outcome, stale, scene);
+            }
             Gate::Forbidden(outcome) => return self.refuse(request, flow, 403, outcome, scene),
             Gate::Silence => return Outcome::RateLimited,
         };
-        if request.method == Method::Register {
-            let decided = Decided { answers, trunk: &trunk, directory: &directory, admitted, proof };
-            return self.register(request, flow, key, &decided, scene);
-        }
+        let decided = Decided { answers, trunk: &trunk, directory: &directory, admitted, proof };
+        let outcome = if request.method == Method::Register {
+            self.register(request, flow, key, &decided, scene)
+        } else {
+            self.call(request, flow, key, &routes, &trunk, &decided, scene)
+        };
+        tell_use(request, flow, admitted, outcome, scene);
+        outcome
+    }
+
+    /// What was let in and is no REGISTER.
+    #[expect(clippy::too_many_arguments, reason = "what the decision has found out so far")]
+    fn call(
+        &mut self,
+        request: &Request<'_>,
+        flow: &Flow,
+        key: ServerKey,
+        routes: &Routes<'_>,
+        trunk: &Arc<Trunk>,
+        decided: &Decided<'_, '_>,
+        scene: &mut Scene<'_>,
+    ) -> Outcome {
+        let Decided { admitted, proof, directory, .. } = *decided;
         if self.is_replayed(proof, scene) {
-            return self.challenge(request, flow, &trunk, Outcome::ReplayedAnswer, true, scene);
+            return self.challenge(request, flow, trunk, Outcome::ReplayedAnswer, true, scene);
         }
         // Step 6.
-        if let Some(outcome) = self.refuse_identity(request, flow, &trunk, admitted, proof, &directory) {
+        if let Some(outcome) = self.refuse_identity(request, flow, trunk, admitted, proof, directory) {
             return self.refuse_once(request, flow, key, 403, outcome, scene);
         }
         // Step 8; limits of the trunk (step 7) stand between them once trunks have any.
-        self.forward_initial(request, flow, key, &routes, &trunk, scene)
+        self.forward_initial(request, flow, key, routes, trunk, scene)
     }
 
     /// Step 1 after the syntax: hops, loop, extensions.

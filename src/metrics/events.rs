@@ -74,6 +74,7 @@ impl EventCounter {
         let counts = &self.0;
         match event {
             Event::Decided { outcome, .. } => increment(&counts.outcomes, *outcome as usize),
+            Event::CredentialUsed { .. } => {}
             Event::Registered { .. } => increment(&counts.registrations, 0),
             Event::Unregistered { gone, .. } => increment(&counts.registrations, change(*gone)),
             Event::CallStarted { .. } => increment(&counts.calls, 0),

@@ -56,7 +56,7 @@ impl Observer for Reporter {
             }
             Event::CallAnswered { call_id } => info!(call_id = escape(call_id), "call answered"),
             Event::CallEnded { call_id, status } => info!(call_id = escape(call_id), status, "call ended"),
-            Event::SecondReaderAgreed => {}
+            Event::SecondReaderAgreed | Event::CredentialUsed { .. } => {}
             Event::SecondReaderRefused => debug!("rsip refuses a message that is served"),
             Event::SecondReaderDiffered { field } => debug!(field, "rsip reads another value than we do; ours is used"),
         }

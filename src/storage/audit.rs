@@ -9,6 +9,7 @@
 #![allow(clippy::disallowed_methods, reason = "the store is shell: it dates its entries")]
 
 use std::collections::BTreeMap;
+use std::fmt::Write;
 use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
@@ -16,7 +17,7 @@ use sha2::{Digest, Sha256};
 
 use super::Store;
 use super::author::Author;
-use super::changes::{Changes, Guard, Row};
+use super::changes::{Changes, Guard, KeyedRow, Row};
 use super::difference::{Changed, object_name};
 use super::error::{ReadError, RecordError, WriteError};
 use super::key::{self, Kind};
@@ -133,7 +134,7 @@ impl AuditHead {
     }
 
     /// The rows of `entries`, and those that must give way; and where the chain then ends.
-    pub(super) fn chain(mut self, entries: Vec<AuditEntry>) -> Result<(Self, Vec<(Vec<u8>, Row)>), WriteError> {
+    pub(super) fn chain(mut self, entries: Vec<AuditEntry>) -> Result<(Self, Vec<KeyedRow>), WriteError> {
         let mut rows = Vec::with_capacity(entries.len());
         for entry in entries {
             self.sequence += 1;
@@ -229,6 +230,17 @@ impl Store {
         Ok(Page { total: usize::try_from(last + 1 - first).unwrap_or(usize::MAX), records })
     }
 
+    /// Whether the log once ended in an entry with this hash, in hexadecimal digits.
+    pub fn audit_has_head(&self, head: &str) -> Result<bool, ReadError> {
+        for row in self.objects.scan_prefix(key::key(Kind::Audit, b"")).rev() {
+            let (_, value) = row.map_err(|error| engine(&error))?;
+            if hex(&hash(&value)).eq_ignore_ascii_case(head) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
     /// Follows the chain from its oldest entry to its newest.
     pub fn verify_audit(&self) -> Result<AuditChain, ReadError> {
         let mut chain = AuditChain { first: 0, last: 0, head: [0; 32], broken: None };
@@ -246,6 +258,14 @@ impl Store {
         }
         Ok(chain)
     }
+}
+
+/// Hexadecimal digits, as [`AuditChain::head`] is written.
+pub fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
 }
 
 /// What is wrong with the entry that follows `chain`.

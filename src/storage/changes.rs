@@ -52,15 +52,22 @@ pub(super) struct Row {
     pub(super) old: Option<Place>,
 }
 
+/// A row and its key.
+pub(super) type KeyedRow = (Vec<u8>, Row);
+
 /// Changes to be committed together by [`super::Store::commit`]. A later change of the same object replaces the earlier one.
 #[derive(Debug, Default)]
 pub struct Changes {
     pub(super) objects: BTreeMap<Vec<u8>, Row>,
     pub(super) bindings: Vec<(Vec<u8>, Option<Vec<u8>>)>,
+    /// Rows of the tree `usage`, by the id of a credential.
+    pub(super) usage: Vec<(Vec<u8>, Option<Vec<u8>>)>,
     /// What the audit log is to tell beside what the writer finds in the rows.
     pub(super) audit: Vec<AuditEntry>,
     /// On whose behalf; the thread's that commits where nothing is said.
     pub(super) author: Option<Author>,
+    /// From a backup: the audit log is among the rows, and nothing is to be told of them.
+    pub(super) is_restored: bool,
 }
 
 impl Changes {
@@ -71,12 +78,12 @@ impl Changes {
 
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
-        self.objects.is_empty() && self.bindings.is_empty() && self.audit.is_empty()
+        self.len() == 0
     }
 
     /// How many rows change.
     pub fn len(&self) -> usize {
-        self.objects.len() + self.bindings.len() + self.audit.len()
+        self.objects.len() + self.bindings.len() + self.usage.len() + self.audit.len()
     }
 
     /// Makes an account; refused where one of that name exists.

@@ -3,7 +3,8 @@
 //! ```text
 //! sipward-data/          0700
 //!   lock                 held (flock) while a process has the store open
-//!   sipward-store        "creating" until the first start is on disk, "ready" from then on
+//!   sipward-store        "creating" until the first start is on disk, "ready" from then on;
+//!                        "restoring" while a backup is being brought back
 //!   acknowledged         number of the last acknowledged change, see `state`
 //!   db conf snap.* blobs sled's
 //! ```
@@ -28,12 +29,15 @@ const LOST_AND_FOUND: &str = "lost+found";
 
 const CREATING: &[u8] = b"creating\n";
 const READY: &[u8] = b"ready\n";
+const RESTORING: &[u8] = b"restoring\n";
 
 /// How far a store got.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Progress {
     /// Nothing was ever acknowledged from here.
     New,
+    /// A backup is being brought back, or was until the program ended.
+    Restoring,
     /// A start went through; what is missing now was lost.
     Ready,
 }
@@ -90,6 +94,17 @@ impl Directory {
         self.write_marker(READY)
     }
 
+    /// From now on, the folder holds a part of a backup, and nothing of anybody else.
+    pub(super) fn mark_restoring(&self) -> io::Result<()> {
+        self.remove_engine_files()?;
+        // That of a restore that was cut off.
+        match fs::remove_file(self.path.join(ACKNOWLEDGED)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        self.write_marker(RESTORING)
+    }
+
     /// Closes what sled has made to other users, whatever the umask was.
     pub(super) fn close_to_others(&self) -> io::Result<()> {
         for entry in fs::read_dir(&self.path)? {
@@ -122,6 +137,7 @@ impl Directory {
     fn progress(&self) -> io::Result<Progress> {
         match fs::read(self.path.join(MARKER)) {
             Ok(bytes) if bytes == CREATING => Ok(Progress::New),
+            Ok(bytes) if bytes == RESTORING => Ok(Progress::Restoring),
             // Whatever else it says: that something was here is what counts.
             Ok(_) => Ok(Progress::Ready),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Progress::New),
@@ -132,6 +148,10 @@ impl Directory {
     /// A start that was cut off before it was ready has acknowledged nothing, and may have left a half-made log.
     fn begin(&self) -> io::Result<()> {
         self.write_marker(CREATING)?;
+        self.remove_engine_files()
+    }
+
+    fn remove_engine_files(&self) -> io::Result<()> {
         for entry in fs::read_dir(&self.path)? {
             let entry = entry?;
             if is_sleds(&entry.file_name()) {

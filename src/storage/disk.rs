@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::audit::{self, AuditHead};
-use super::changes::{CacheChange, Changes, Guard, Row};
+use super::changes::{CacheChange, Changes, Guard, KeyedRow, Row};
 use super::credentials::Credentials;
 use super::difference::Changed;
 use super::directory::Acknowledged;
@@ -16,6 +16,7 @@ use super::error::WriteError;
 use super::index::{Index, Place};
 use super::key::{self, Kind};
 use super::record;
+use super::snapshot::{Current, Snapshots};
 use super::state::{State, row_hash};
 
 /// What the writing thread works on.
@@ -24,6 +25,7 @@ pub(super) struct Disk {
     pub(super) path: PathBuf,
     pub(super) objects: sled::Tree,
     pub(super) bindings: sled::Tree,
+    pub(super) usage: sled::Tree,
     /// sled's log, opened a second time.
     pub(super) log: File,
     pub(super) blobs: PathBuf,
@@ -31,12 +33,17 @@ pub(super) struct Disk {
     pub(super) credentials: Arc<Credentials>,
     pub(super) index: Arc<Index>,
     pub(super) state: State,
+    pub(super) snapshots: Arc<Snapshots>,
     pub(super) audit: AuditHead,
 }
 
 impl Disk {
     /// The inner error is the caller's own, the outer one the disk's.
-    pub(super) fn apply(&mut self, changes: &mut Changes) -> Result<Result<usize, WriteError>, String> {
+    pub(super) fn apply(
+        &mut self,
+        changes: &mut Changes,
+        current: &mut Current,
+    ) -> Result<Result<usize, WriteError>, String> {
         let engine = |error: sled::Error| error.to_string();
         let mut draft = Draft { batch: sled::Batch::default(), contents: self.state.contents };
         let mut left_out = Vec::new();
@@ -51,6 +58,7 @@ impl Disk {
                 }
                 Err(error) => return Ok(Err(error)),
             }
+            current.keep(key, old.as_ref());
             draft.put(key, row, old.as_deref());
             if let Some(old) = old {
                 replaced.insert(key.clone(), old);
@@ -61,11 +69,14 @@ impl Disk {
             changes.objects.remove(key);
         }
         let (audit, rows) = match self.audit_rows(changes, &replaced) {
+            // These rows bring the entries that tell of them.
+            _ if changes.is_restored => (self.audit, Vec::new()),
             Ok(audit) => audit,
             Err(error) => return Ok(Err(error)),
         };
         for (key, mut row) in rows {
             let old = self.objects.get(&key).map_err(engine)?;
+            current.keep(&key, old.as_ref());
             draft.put(&key, &mut row, old.as_deref());
             changes.objects.insert(key, row);
         }
@@ -78,7 +89,8 @@ impl Disk {
             self.state = state;
             self.audit = audit;
         }
-        self.apply_bindings(changes).map_err(engine)?;
+        apply_rows(&self.bindings, &mut changes.bindings).map_err(engine)?;
+        apply_rows(&self.usage, &mut changes.usage).map_err(engine)?;
         Ok(Ok(left_out.len()))
     }
 
@@ -87,7 +99,7 @@ impl Disk {
         &self,
         changes: &mut Changes,
         replaced: &HashMap<Vec<u8>, sled::IVec>,
-    ) -> Result<(AuditHead, Vec<(Vec<u8>, Row)>), WriteError> {
+    ) -> Result<(AuditHead, Vec<KeyedRow>), WriteError> {
         let changed = changes.objects.iter().map(|(key, row)| Changed {
             key,
             old: replaced.get(key).map(AsRef::as_ref),
@@ -97,20 +109,6 @@ impl Disk {
         let mut entries = audit::entries(&changes.author.clone().unwrap_or_default(), &changed);
         entries.append(&mut changes.audit);
         self.audit.chain(entries)
-    }
-
-    fn apply_bindings(&self, changes: &mut Changes) -> sled::Result<()> {
-        if changes.bindings.is_empty() {
-            return Ok(());
-        }
-        let mut batch = sled::Batch::default();
-        for (key, value) in changes.bindings.drain(..) {
-            match value {
-                Some(value) => batch.insert(key, value),
-                None => batch.remove(key),
-            }
-        }
-        self.bindings.apply_batch(batch)
     }
 
     pub(super) fn sync(&self) -> io::Result<()> {
@@ -155,6 +153,20 @@ impl Disk {
             }
         }
     }
+}
+
+fn apply_rows(tree: &sled::Tree, rows: &mut Vec<(Vec<u8>, Option<Vec<u8>>)>) -> sled::Result<()> {
+    if rows.is_empty() {
+        return Ok(());
+    }
+    let mut batch = sled::Batch::default();
+    for (key, value) in rows.drain(..) {
+        match value {
+            Some(value) => batch.insert(key, value),
+            None => batch.remove(key),
+        }
+    }
+    tree.apply_batch(batch)
 }
 
 /// A batch, and what the contents of the store come to with it.

@@ -8,6 +8,7 @@
 
 mod audit;
 mod author;
+mod backup;
 mod bindings;
 mod changes;
 mod credentials;
@@ -28,14 +29,17 @@ mod restore;
 mod schema;
 mod sequence;
 mod settings;
+mod snapshot;
 mod state;
+mod usage;
 mod writer;
 
 #[cfg(test)]
 mod tests;
 
-pub use audit::{AuditAction, AuditBreak, AuditChain, AuditEntry, AuditRecord, MAX_AUDIT_ENTRIES};
+pub use audit::{AuditAction, AuditBreak, AuditChain, AuditEntry, AuditRecord, MAX_AUDIT_ENTRIES, hex};
 pub use author::Author;
+pub use backup::{BackupError, BackupSummary, check_backup, receive_backup, restore_backup};
 pub use bindings::{BindingJournal, JournalCounts, ReadRecord};
 pub use changes::{Changes, MAX_RECORD};
 pub use credentials::Credentials;
@@ -50,6 +54,7 @@ pub use schema::{
     TrunkTransport, WebhookMethod,
 };
 pub use settings::Settings;
+pub use usage::UsageRecord;
 pub use writer::WriteCounts;
 
 use std::path::Path;
@@ -57,6 +62,7 @@ use std::sync::Arc;
 
 use directory::Directory;
 use index::Index;
+use snapshot::Snapshots;
 use writer::Writer;
 
 /// An open store. Dropping it finishes what is queued, syncs, and gives the folder free.
@@ -69,6 +75,8 @@ pub struct Store {
     index: Arc<Index>,
     objects: sled::Tree,
     bindings: sled::Tree,
+    usage: sled::Tree,
+    snapshots: Arc<Snapshots>,
     _db: sled::Db,
     directory: Directory,
 }

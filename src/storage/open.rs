@@ -23,11 +23,12 @@ use super::key::Kind;
 use super::read::{ENGINE_OBJECTS, record_at};
 use super::record::{self, Record};
 use super::schema::CredentialRecord;
+use super::snapshot::Snapshots;
 use super::state::{State, row_hash};
 use super::writer::Writer;
 
 /// The format of the store as a whole: trees, keys, what a start checks.
-const FORMAT: u32 = 1;
+pub(super) const FORMAT: u32 = 1;
 
 const META: &str = "meta";
 const FORMAT_KEY: &str = "format";
@@ -61,6 +62,26 @@ pub(super) fn open(path: &Path) -> Result<Store, OpenError> {
     if progress == Progress::Ready && !directory.log().exists() {
         return Err(damaged("its file db is missing".to_owned()));
     }
+    if progress == Progress::Restoring {
+        return Err(damaged("a restore into it was cut off before its end; run it again".to_owned()));
+    }
+    guarded(directory, progress)
+}
+
+/// A store that is being filled from a backup. It is none until [`Store::finish_restore`].
+pub(super) fn open_for_restore(path: &Path) -> Result<Option<Store>, OpenError> {
+    let (directory, progress) = Directory::take(path)?;
+    if progress == Progress::Ready {
+        return Ok(None);
+    }
+    let fail = |source| OpenError::Io { path: path.to_owned(), action: "write the marker file", source };
+    directory.mark_restoring().map_err(fail)?;
+    guarded(directory, Progress::Restoring).map(Some)
+}
+
+fn guarded(directory: Directory, progress: Progress) -> Result<Store, OpenError> {
+    let path = directory.path().to_owned();
+    let damaged = |detail| OpenError::Damaged { path, detail };
     // sled panics on some of what it cannot read, here and in the pass over the records.
     catch_unwind(AssertUnwindSafe(|| open_engine(directory, progress)))
         .unwrap_or_else(|panic| Err(damaged(panic_text(panic.as_ref()))))
@@ -78,6 +99,7 @@ fn open_engine(directory: Directory, progress: Progress) -> Result<Store, OpenEr
     let log = OpenOptions::new().read(true).write(true).open(directory.log()).map_err(fail("open the file db"))?;
     let objects = db.open_tree("objects").map_err(engine)?;
     let bindings = db.open_tree("bindings").map_err(engine)?;
+    let usage = db.open_tree("usage").map_err(engine)?;
     let meta = db.open_tree(META).map_err(engine)?;
     check_format(&path, &meta, progress)?;
     if progress == Progress::New {
@@ -92,10 +114,12 @@ fn open_engine(directory: Directory, progress: Progress) -> Result<Store, OpenEr
     check_acknowledged(&path, &acknowledged, state, last)?;
     let credentials = Arc::new(credentials);
     tracing::info!(path = %path.display(), credentials = credentials.len(), change = state.changes, "store opened");
+    let snapshots = Arc::new(Snapshots::new(state));
     let disk = Disk {
         path: path.clone(),
         objects: objects.clone(),
         bindings: bindings.clone(),
+        usage: usage.clone(),
         log,
         blobs: directory.blobs(),
         acknowledged,
@@ -103,9 +127,10 @@ fn open_engine(directory: Directory, progress: Progress) -> Result<Store, OpenEr
         index: Arc::clone(&index),
         state,
         audit,
+        snapshots: Arc::clone(&snapshots),
     };
     let writer = Writer::start(disk).map_err(fail("start the writing thread"))?;
-    Ok(Store { writer, credentials, index, objects, bindings, _db: db, directory })
+    Ok(Store { writer, credentials, index, objects, bindings, usage, snapshots, _db: db, directory })
 }
 
 fn damaged_by(path: &Path, error: &ReadError) -> OpenError {

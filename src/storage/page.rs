@@ -36,6 +36,14 @@ pub struct Page<T> {
 }
 
 impl<T> Page<T> {
+    /// Those of a whole list that are wanted.
+    #[must_use]
+    pub fn only(mut self, wanted: impl FnMut(&T) -> bool) -> Self {
+        self.records.retain(wanted);
+        self.total = self.records.len();
+        self
+    }
+
     /// The part of it that `window` names, where the page is the whole list.
     #[must_use]
     pub fn cut(mut self, window: Window) -> Self {

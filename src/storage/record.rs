@@ -31,11 +31,7 @@ fn seal(mut bytes: Vec<u8>) -> Vec<u8> {
 
 /// The record in `bytes`.
 pub fn decode<T: Record>(bytes: &[u8]) -> Result<T, RecordError> {
-    let (checked, sum) = bytes.split_last_chunk::<4>().ok_or(RecordError::Short(bytes.len()))?;
-    if crc32fast::hash(checked) != u32::from_le_bytes(*sum) {
-        return Err(RecordError::Checksum);
-    }
-    let (version, payload) = checked.split_first().ok_or(RecordError::Short(bytes.len()))?;
+    let (version, payload) = unseal(bytes)?;
     if *version != T::VERSION {
         return Err(RecordError::Version { found: *version, known: T::VERSION });
     }
@@ -43,6 +39,19 @@ pub fn decode<T: Record>(bytes: &[u8]) -> Result<T, RecordError> {
         Ok((record, [])) => Ok(record),
         _ => Err(RecordError::Content),
     }
+}
+
+/// Whether `bytes` are as some [`encode`] made them, of whatever kind.
+pub(super) fn check(bytes: &[u8]) -> Result<(), RecordError> {
+    unseal(bytes).map(drop)
+}
+
+fn unseal(bytes: &[u8]) -> Result<(&u8, &[u8]), RecordError> {
+    let (checked, sum) = bytes.split_last_chunk::<4>().ok_or(RecordError::Short(bytes.len()))?;
+    if crc32fast::hash(checked) != u32::from_le_bytes(*sum) {
+        return Err(RecordError::Checksum);
+    }
+    checked.split_first().ok_or(RecordError::Short(bytes.len()))
 }
 
 #[cfg(test)]

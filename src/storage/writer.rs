@@ -155,8 +155,10 @@ impl WriteLoop {
     /// Applies each job, syncs once, then lets the cache see all of them, in order.
     fn write_group(&mut self, group: &mut [Job]) -> Result<Vec<Result<usize, WriteError>>, String> {
         let mut results = Vec::with_capacity(group.len());
+        let snapshots = Arc::clone(&self.disk.snapshots);
+        let mut current = snapshots.writing();
         for job in group.iter_mut() {
-            results.push(self.disk.apply(&mut job.changes)?);
+            results.push(self.disk.apply(&mut job.changes, &mut current)?);
         }
         let applied = results.iter().filter(|result| result.is_ok()).count() as u64;
         if applied > 0 {
@@ -164,6 +166,8 @@ impl WriteLoop {
             self.counts.synced.fetch_add(1, Ordering::Relaxed);
             self.counts.committed.fetch_add(applied, Ordering::Relaxed);
         }
+        current.state = self.disk.state;
+        drop(current);
         for (job, result) in group.iter_mut().zip(&results) {
             if result.is_ok() {
                 self.disk.publish(&mut job.changes);

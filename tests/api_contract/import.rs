@@ -44,7 +44,7 @@ fn page_4000_costs_about_what_page_1_costs() {
         server.post("trunks", json!({"name": format!("t{at}")}));
     }
     println!("a trunk made beside {ROWS} credentials: {:?}", start.elapsed() / 100);
-    let status = std::fs::read_to_string(format!("/proc/{}/status", server.pid())).unwrap();
+    let status = std::fs::read_to_string(format!("/proc/{}/status", server.child.id())).unwrap();
     println!(
         "{}",
         status

@@ -1,6 +1,7 @@
 //! Short forms of what the tests ask for.
 
 use serde_json::Value;
+use tempfile::TempDir;
 
 use crate::server::{Answer, OPERATOR, Server};
 
@@ -33,6 +34,13 @@ impl Server {
         let json = answer.json();
         assert!(json["message"].is_string() && json["error"].is_string(), "{json}");
         json["message"].as_str().unwrap().to_owned()
+    }
+
+    /// Ends it with SIGKILL, and hands its folder over.
+    pub fn kill_nine(mut self) -> TempDir {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+        std::mem::replace(&mut self.folder, TempDir::new().unwrap())
     }
 
     /// As the operator, on the account of the server.

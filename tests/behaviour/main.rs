@@ -20,6 +20,7 @@ mod fork;
 mod hostile;
 mod identity;
 mod lossy;
+mod overtaken;
 mod policy;
 mod rates;
 mod refusals;

@@ -49,20 +49,32 @@ fn the_chain_is_checked_over_the_api_and_on_a_stopped_store() {
     assert_eq!((&verified["holds"], &verified["first"]), (&json!(true), &json!(1)));
     let head = verified["head"].as_str().unwrap().to_owned();
     let store = server.folder.path().join("store");
-    let verify = || sipward().args(["audit", "verify"]).env("SIPWARD_STORAGE_PATH", &store).output().unwrap();
-    let running = verify();
-    let error = String::from_utf8_lossy(&running.stderr).into_owned();
-    assert!(running.status.code() == Some(1) && error.contains("/api/v1/operator/audit/verify"), "{error}");
-    let api = sipward()
-        .args(["audit", "verify", "--api", &format!("http://{}", server.api)])
-        .env("SIPWARD_OPERATOR_TOKEN", super::server::OPERATOR)
-        .output()
-        .unwrap();
-    assert_eq!(api.status.code(), Some(0), "{}", String::from_utf8_lossy(&api.stderr));
-    let _folder = server.stop();
-    let output =
-        sipward().args(["audit", "verify"]).env("SIPWARD_STORAGE_PATH", _folder.path().join("store")).output().unwrap();
-    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    let verify = |store: &std::path::Path, more: &[&str]| {
+        let mut command = sipward();
+        command.args(["audit", "verify", "--offline", "--store"]).arg(store).args(more);
+        let output = command.output().unwrap();
+        let text = [output.stdout, output.stderr].concat();
+        (output.status.code(), String::from_utf8(text).unwrap())
+    };
+    let (code, error) = verify(&store, &[]);
+    assert!(code == Some(1) && error.contains("in use"), "{error}");
+    let online = |token: &str| {
+        let mut command = sipward();
+        command
+            .args(["audit", "verify", "--api", &format!("http://{}", server.api)])
+            .env("SIPWARD_OPERATOR_TOKEN", token);
+        command.output().unwrap()
+    };
+    let output = online(super::server::OPERATOR);
     assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
-    assert!(text.contains("the audit log holds") && text.contains(&head), "{text}");
+    assert!(String::from_utf8_lossy(&output.stdout).contains(&head));
+    assert_eq!(online("wrong-operator-token").status.code(), Some(4));
+    let folder = server.stop();
+    let store = folder.path().join("store");
+    let (code, text) = verify(&store, &[]);
+    assert!(code == Some(0) && text.contains("the audit log holds") && text.contains(&head), "{text}");
+    assert_eq!(verify(&store, &["--head", &head]).0, Some(0));
+    let (code, error) = verify(&store, &["--head", &"0".repeat(64)]);
+    assert!(code == Some(1) && error.contains("made anew"), "{error}");
+    assert_eq!(verify(&folder.path().join("nowhere"), &[]).0, Some(5));
 }

@@ -98,3 +98,38 @@ fn live_calls_are_shown_while_they_last_and_keep_what_they_use() {
         server.account("DELETE", &format!("trunks/{trunk}"), None).is(409);
     });
 }
+
+#[test]
+fn the_use_of_a_credential_is_counted_shown_in_full_and_outlasts_a_restart() {
+    let server = Server::start();
+    let (alice, bob) = (phone(&server, "alice"), phone(&server, "bob"));
+    let usage = |server: &Server, user: &str| {
+        let list = server.account("GET", &format!("trunks/credentials?view=full&search={user}"), None).is(200).json();
+        assert_eq!(list["meta"]["total"], 1);
+        list["objects"][0]["usage"].clone()
+    };
+    assert_eq!(usage(&server, "alice"), json!({"registrations": 0, "calls": 0, "failures": 0}));
+    alice.register();
+    alice.register();
+    bob.register();
+    let uri = format!("sip:bob@{}", server.sip);
+    std::thread::scope(|scope| {
+        let callee = scope.spawn(|| bob.answer("486 Busy Here"));
+        assert!(alice.ask("INVITE", &uri, &uri, "call-1", "").starts_with("SIP/2.0 486"));
+        callee.join().unwrap();
+    });
+    let guesser = Phone::new(server.sip, "alice", "wrong-password", "MA_LOCAL.sipward.invalid");
+    assert!(guesser.register().starts_with("SIP/2.0 401"));
+    let used = usage(&server, "alice");
+    assert_eq!(
+        (&used["registrations"], &used["calls"], &used["failures"]),
+        (&json!(2), &json!(1), &json!(1)),
+        "{used}"
+    );
+    assert_eq!((&used["last_source"], &used["last_user_agent"]), (&json!("127.0.0.1"), &json!("Test Phone 1.0")));
+    assert!(used["last_failure_at"].as_str().unwrap() > used["last_used_at"].as_str().unwrap(), "{used}");
+    let plain = server.account("GET", "trunks/credentials", None).json();
+    assert_eq!(plain["objects"][0].get("usage"), None);
+    let server = Server::start_in(server.stop(), &[]);
+    assert_eq!(usage(&server, "alice"), used);
+}

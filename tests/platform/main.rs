@@ -13,8 +13,10 @@
 mod access;
 mod accounts;
 mod audit;
+mod description;
 mod live;
 mod manners;
 mod phone;
+#[allow(dead_code, reason = "other tests of the API use more of it")]
 mod server;
 mod tls;

@@ -110,3 +110,29 @@ fn a_token_is_not_shown_twice_by_repeating_its_request() {
     assert!(create().is(201).json()["auth_token"].is_string());
     assert!(!create().is(409).body.contains("auth_token"));
 }
+
+#[test]
+fn the_lists_of_the_contract_are_sorted_and_searched() {
+    let server = Server::start();
+    for (name, description) in [("beta", "x"), ("alpha", "y"), ("gamma", "the Alpha of the end")] {
+        let body = json!({"username": name, "password": "Correct-Horse-9", "description": description});
+        server.account("POST", "credentials", Some(&body)).is(201);
+        server.account("POST", "trunks", Some(&json!({"name": name, "description": description}))).is(201);
+    }
+    for (list, key) in [("trunks/credentials", "username"), ("trunks", "name")] {
+        let names = |query: &str| {
+            let list = server.account("GET", &format!("{list}?{query}"), None).is(200).json();
+            let names = list["objects"].as_array().unwrap().iter().map(|it| it[key].as_str().unwrap().to_owned());
+            (list["meta"]["total"].as_u64().unwrap(), names.collect::<Vec<_>>())
+        };
+        assert_eq!(
+            names(&format!("search=ALPHA&sort=-{key}")),
+            (2, vec!["gamma".to_owned(), "alpha".to_owned()]),
+            "{list}"
+        );
+        assert_eq!(names(&format!("search=a&sort={key}&limit=1&offset=1")).1[0], "beta", "{list}");
+        assert_eq!(names("limit=1").1[0], "gamma", "newest first");
+        let refused = server.account("GET", &format!("{list}?sort=nothing"), None).is(400).json();
+        assert!(refused["error"].as_str().unwrap().contains("created_at"), "{refused}");
+    }
+}

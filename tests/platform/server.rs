@@ -31,7 +31,7 @@ pub struct Server {
     pub sip: SocketAddr,
     pub api: SocketAddr,
     pub folder: TempDir,
-    child: Child,
+    pub child: Child,
 }
 
 /// The program without the variables of whoever runs the tests.
@@ -91,17 +91,6 @@ impl Server {
     /// Asks it to end, waits, and hands the folder over.
     pub fn stop(mut self) -> TempDir {
         Command::new("kill").arg(self.child.id().to_string()).status().unwrap();
-        self.child.wait().unwrap();
-        std::mem::replace(&mut self.folder, TempDir::new().unwrap())
-    }
-
-    pub fn pid(&self) -> u32 {
-        self.child.id()
-    }
-
-    /// Ends it with SIGKILL, and hands the folder over.
-    pub fn kill_nine(mut self) -> TempDir {
-        self.child.kill().unwrap();
         self.child.wait().unwrap();
         std::mem::replace(&mut self.folder, TempDir::new().unwrap())
     }

@@ -92,7 +92,7 @@ impl Observer for Heard {
             Event::CallEnded { status, .. } => self.log.push(format!("call ended {status}")),
             Event::SecondReaderRefused => self.log.push("rsip refused".into()),
             Event::SecondReaderDiffered { field } => self.log.push(format!("rsip differs {field}")),
-            Event::SecondReaderAgreed => {}
+            Event::SecondReaderAgreed | Event::CredentialUsed { .. } => {}
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Tests of the store as a whole; those that need a process of their own are in `tests/storage.rs`.
 
 mod audit;
+mod backup;
 mod bindings;
 mod changes;
 mod import;
