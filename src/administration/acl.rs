@@ -1,4 +1,5 @@
 //! Entries of IP ACLs.
+#![allow(clippy::disallowed_methods, reason = "the shell draws the identities of what is made")]
 
 use uuid::Uuid;
 

@@ -65,11 +65,7 @@ pub fn check(config: &Config) -> anyhow::Result<()> {
 /// # Errors
 /// What keeps it from starting, or that a worker has failed.
 pub fn run(config: Config) -> anyhow::Result<()> {
-    let format = match config.log.format {
-        LogFormat::Human => report::LogFormat::Human,
-        LogFormat::Json => report::LogFormat::Json,
-    };
-    let logging = report::start_logging(format, &config.log.level)?;
+    let logging = report::start_logging(log_format(config.log.format), &config.log.level)?;
     let metrics = Arc::new(Metrics::new());
     logging.show_in(&metrics);
     let clock = Clock::start();
@@ -130,6 +126,14 @@ pub fn run(config: Config) -> anyhow::Result<()> {
     drop(housekeeping);
     journal.stop().context("the last bindings could not be written")?;
     ended
+}
+
+/// The log's own word for the configuration's.
+const fn log_format(format: LogFormat) -> report::LogFormat {
+    match format {
+        LogFormat::Human => report::LogFormat::Human,
+        LogFormat::Json => report::LogFormat::Json,
+    }
 }
 
 /// Makes what a store must hold before the server serves, and loads the seed.

@@ -4,7 +4,7 @@ use crate::requests::id;
 use crate::server::{Server, TOKEN};
 use crate::shape::{CREDENTIAL, Is, assert_shape, listed};
 
-const FULL: &[(&str, Is)] = &[("description", Is::Text), ("digest_algorithms", Is::Texts)];
+const FULL: &[(&str, Is)] = &[("description", Is::Text), ("digest_algorithms", Is::Texts), ("usage", Is::Object)];
 
 #[test]
 fn a_credential_is_made_read_listed_changed_and_deleted() {

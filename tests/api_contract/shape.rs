@@ -15,6 +15,8 @@ pub enum Is {
     Texts,
     /// Exactly this text.
     Word(&'static str),
+    /// An object of ours, held to its description by another test.
+    Object,
     /// An object of booleans with these keys.
     Truths(&'static [&'static str]),
 }
@@ -135,6 +137,7 @@ fn fits(value: &Value, is: Is) -> bool {
         Is::Whole => value.is_u64(),
         Is::Texts => value.as_array().is_some_and(|items| items.iter().all(Value::is_string)),
         Is::Word(word) => value == word,
+        Is::Object => value.is_object(),
         Is::Truths(keys) => value.as_object().is_some_and(|object| {
             object.len() == keys.len() && keys.iter().all(|key| object.get(*key).is_some_and(Value::is_boolean))
         }),

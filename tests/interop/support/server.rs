@@ -57,6 +57,8 @@ impl Place {
         command
             .env("SIPWARD_SIP_LISTEN", format!("udp:{0},tcp:{0}", self.sip))
             .env("SIPWARD_API_LISTEN", self.api.to_string())
+            // In a namespace of its own the API is on no loopback address, and nobody else is there.
+            .env("SIPWARD_API_BEHIND_PROXY", "true")
             .env("SIPWARD_STORAGE_PATH", self.store())
             .current_dir(self.store())
             .arg("serve");
