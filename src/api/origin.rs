@@ -6,6 +6,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use axum::body::{Body, HttpBody, to_bytes};
 use axum::extract::{ConnectInfo, FromRequestParts, Request, State};
 use axum::http::header::CACHE_CONTROL;
 use axum::http::request::Parts;
@@ -18,9 +19,9 @@ use uuid::Uuid;
 use crate::report::escape;
 use crate::storage::Author;
 
-use super::Api;
 use super::error::ApiError;
 use super::serve::PeerAddress;
+use super::{Api, MAX_BODY};
 
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const X_FORWARDED_FOR: &str = "x-forwarded-for";
@@ -86,7 +87,7 @@ pub(super) async fn frame(State(api): State<Arc<Api>>, mut request: Request, nex
     let id = HeaderValue::from_str(&origin.request_id).ok();
     request.extensions_mut().insert(origin.clone());
     let answered = async {
-        let answer = tokio::time::timeout(LONGEST, next.run(request)).await;
+        let answer = tokio::time::timeout(LONGEST, async { next.run(received(request).await).await }).await;
         let late = |_| ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "The request took too long").into_response();
         let response = answer.unwrap_or_else(late);
         line.write(response.status());
@@ -99,6 +100,19 @@ pub(super) async fn frame(State(api): State<Arc<Api>>, mut request: Request, nex
         headers.insert(X_REQUEST_ID, id);
     }
     response
+}
+
+/// The request with its body read, where that is of a usual length. Were a request refused with its body unread, the
+/// connection would be closed behind the answer, and a client that sends its next request over it would find nobody.
+async fn received(request: Request) -> Request {
+    let length = request.body().size_hint().exact().and_then(|length| usize::try_from(length).ok());
+    if length.is_none_or(|length| length == 0 || length > MAX_BODY) {
+        return request;
+    }
+    let (parts, body) = request.into_parts();
+    // What cannot be read is not there, and the reader of the body says so.
+    let body = to_bytes(body, MAX_BODY).await.unwrap_or_default();
+    Request::from_parts(parts, Body::from(body))
 }
 
 /// What the log says of a request. Queries are left out: they may hold what somebody searched for.
