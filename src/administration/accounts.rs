@@ -3,7 +3,7 @@
 use crate::storage::{AccountRecord, Changes, Window, WriteError};
 
 use super::error::Error;
-use super::{Administration, snapshot, unchanged};
+use super::{Administration, snapshot};
 
 impl Administration {
     /// Makes an account. It has no trunk yet.
@@ -21,14 +21,8 @@ impl Administration {
     }
 
     /// Changes an account. `edit` sees the stored record; one that is suspended by it loses all its bindings.
-    pub fn update_account(
-        &self,
-        auth_id: &str,
-        unless_changed: Option<u64>,
-        edit: impl FnOnce(&mut AccountRecord),
-    ) -> Result<AccountRecord, Error> {
+    pub fn update_account(&self, auth_id: &str, edit: impl FnOnce(&mut AccountRecord)) -> Result<AccountRecord, Error> {
         self.configure(auth_id, |draft| {
-            unchanged(unless_changed, draft.account.updated_at)?;
             let later = self.later(draft.account.updated_at);
             edit(&mut draft.account);
             // Neither is anybody's to change.
@@ -43,10 +37,9 @@ impl Administration {
     ///
     /// # Errors
     /// [`Error::Conflict`] while it has calls, and for the account of the default trunk.
-    pub fn delete_account(&self, auth_id: &str, unless_changed: Option<u64>) -> Result<(), Error> {
+    pub fn delete_account(&self, auth_id: &str) -> Result<(), Error> {
         let _alone = self.alone();
-        let account = self.account(auth_id)?;
-        unchanged(unless_changed, account.updated_at)?;
+        self.account(auth_id)?;
         let before = self.directory.load_full();
         if *before.default_trunk().account.auth_id == *auth_id {
             return Err(Error::conflict(

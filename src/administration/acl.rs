@@ -8,7 +8,7 @@ use crate::storage::AclRecord;
 use crate::trunk::TrunkId;
 
 use super::error::Error;
-use super::{Administration, Draft, rules, unchanged};
+use super::{Administration, Draft, rules};
 
 const KIND: &str = "IP ACL";
 /// Names in one entry's `may_register`; a PBX registers one or two.
@@ -62,16 +62,9 @@ impl Administration {
     }
 
     /// Changes an ACL entry. Bindings that it no longer lets in are dropped.
-    pub fn update_acl_entry(
-        &self,
-        auth_id: &str,
-        id: Uuid,
-        fields: AclFields,
-        unless_changed: Option<u64>,
-    ) -> Result<AclRecord, Error> {
+    pub fn update_acl_entry(&self, auth_id: &str, id: Uuid, fields: AclFields) -> Result<AclRecord, Error> {
         self.configure(auth_id, |draft| {
             let mut record = draft.entry(id)?.clone();
-            unchanged(unless_changed, record.updated_at)?;
             fill(&mut record, fields, draft)?;
             record.updated_at = self.later(record.updated_at);
             draft.changes.update_acl_entry(&record)?;
@@ -81,9 +74,9 @@ impl Administration {
     }
 
     /// Deletes an ACL entry, and takes it off the trunks that have it as their `ipacl_uuid`.
-    pub fn delete_acl_entry(&self, auth_id: &str, id: Uuid, unless_changed: Option<u64>) -> Result<(), Error> {
+    pub fn delete_acl_entry(&self, auth_id: &str, id: Uuid) -> Result<(), Error> {
         self.configure(auth_id, |draft| {
-            unchanged(unless_changed, draft.entry(id)?.updated_at)?;
+            draft.entry(id)?;
             draft.changes.delete_acl_entry(id);
             draft.entries.retain(|entry| entry.id != id);
             for trunk in draft.trunks.iter_mut().filter(|trunk| trunk.ipacl_uuid == Some(id)) {

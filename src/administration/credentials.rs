@@ -9,7 +9,7 @@ use crate::storage::{AccountRecord, Changes, CredentialRecord, WriteError};
 use crate::trunk::TrunkId;
 
 use super::error::Error;
-use super::{Administration, rules, snapshot, unchanged};
+use super::{Administration, rules, snapshot};
 
 const MAX_PASSWORD: usize = 128;
 const KIND: &str = "Credential";
@@ -92,11 +92,9 @@ impl Administration {
         auth_id: &str,
         id: Uuid,
         fields: CredentialFields,
-        unless_changed: Option<u64>,
     ) -> Result<CredentialRecord, Error> {
         let _alone = self.alone();
         let mut record = self.credential(auth_id, id)?;
-        unchanged(unless_changed, record.updated_at)?;
         let CredentialFields { username, secret, enabled, description, trunk } = fields;
         if username.is_some_and(|username| username != record.username) {
             return Err(Error::invalid("username", "username cannot be changed"));
@@ -125,10 +123,9 @@ impl Administration {
     }
 
     /// Deletes a credential and drops its bindings. A trunk that has it as its `credential_uuid` keeps that, and so lets nobody else in.
-    pub fn delete_credential(&self, auth_id: &str, id: Uuid, unless_changed: Option<u64>) -> Result<(), Error> {
+    pub fn delete_credential(&self, auth_id: &str, id: Uuid) -> Result<(), Error> {
         let _alone = self.alone();
         let record = self.credential(auth_id, id)?;
-        unchanged(unless_changed, record.updated_at)?;
         let mut changes = Changes::new();
         changes.delete_credential(auth_id, &record.username)?;
         self.store.commit(changes)?;

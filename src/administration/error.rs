@@ -25,9 +25,6 @@ pub enum Error {
     /// The number has a trunk already.
     #[error("This number is already assigned to a trunk.")]
     NumberAssigned,
-    /// The record is not the one that the caller has seen.
-    #[error("It has been changed since it was read")]
-    Changed,
     /// No change is taken at the moment, and a later try can succeed.
     #[error("{0}")]
     Unavailable(String),

@@ -66,9 +66,6 @@ pub struct Parts {
 }
 
 /// Changes the configuration. Every method may wait for the disk.
-///
-/// Updates and deletions take `unless_changed`: the `updated_at` that the caller has seen. Where the record has another one, nothing
-/// is done ([`Error::Changed`]).
 pub struct Administration {
     store: Arc<Store>,
     directory: Arc<ArcSwap<Directory>>,
@@ -223,13 +220,5 @@ impl Administration {
         for (aor, binding) in gone {
             observer.observe(&Event::Unregistered { aor, binding, gone: Gone::Revoked });
         }
-    }
-}
-
-/// Refuses where the caller has seen another version.
-fn unchanged(seen: Option<u64>, updated_at: u64) -> Result<(), Error> {
-    match seen {
-        Some(seen) if seen != updated_at => Err(Error::Changed),
-        _ => Ok(()),
     }
 }

@@ -7,7 +7,7 @@ use crate::storage::{Changes, NumberRecord, WriteError};
 use crate::trunk::TrunkId;
 
 use super::error::Error;
-use super::{Administration, rules, unchanged};
+use super::{Administration, rules};
 
 const KIND: &str = "Number";
 const MAX_TEXT: usize = 100;
@@ -86,10 +86,9 @@ impl Administration {
     }
 
     /// Removes a number of the account.
-    pub fn delete_number(&self, auth_id: &str, e164: &str, unless_changed: Option<u64>) -> Result<(), Error> {
+    pub fn delete_number(&self, auth_id: &str, e164: &str) -> Result<(), Error> {
         let _alone = self.alone();
         let record = self.number(auth_id, e164)?;
-        unchanged(unless_changed, record.updated_at)?;
         let mut changes = Changes::new();
         changes.delete_number(&record.e164);
         Ok(self.store.commit(changes)?)

@@ -8,7 +8,7 @@ use crate::storage::{Changes, OriginationUriRecord, TrunkTransport};
 use crate::trunk::TrunkId;
 
 use super::error::Error;
-use super::{Administration, Draft, rules, unchanged};
+use super::{Administration, Draft, rules};
 
 const KIND: &str = "Origination URI";
 const MAX_URI: usize = 255;
@@ -72,11 +72,9 @@ impl Administration {
         auth_id: &str,
         id: Uuid,
         fields: OriginationUriFields,
-        unless_changed: Option<u64>,
     ) -> Result<OriginationUriRecord, Error> {
         let _alone = self.alone();
         let mut record = self.origination_uri(auth_id, id)?;
-        unchanged(unless_changed, record.updated_at)?;
         self.fill_uri(&mut record, fields)?;
         record.updated_at = self.later(record.updated_at);
         let mut changes = Changes::new();
@@ -86,9 +84,9 @@ impl Administration {
     }
 
     /// Deletes an origination URI, and takes it off the trunks that name it.
-    pub fn delete_origination_uri(&self, auth_id: &str, id: Uuid, unless_changed: Option<u64>) -> Result<(), Error> {
+    pub fn delete_origination_uri(&self, auth_id: &str, id: Uuid) -> Result<(), Error> {
         self.configure(auth_id, |draft: &mut Draft| {
-            unchanged(unless_changed, self.origination_uri(auth_id, id)?.updated_at)?;
+            self.origination_uri(auth_id, id)?;
             draft.changes.delete_origination_uri(id);
             for trunk in &mut draft.trunks {
                 let named = [&mut trunk.primary_uri_uuid, &mut trunk.fallback_uri_uuid];

@@ -8,7 +8,7 @@ use crate::storage::{Direction, TrunkRecord, TrunkTransport, WebhookMethod, Wind
 use crate::trunk::{AuthPolicy, TrunkId};
 
 use super::error::Error;
-use super::{Administration, Draft, rules, snapshot, unchanged, webhook};
+use super::{Administration, Draft, rules, snapshot, webhook};
 
 const KIND: &str = "Trunk";
 const MAX_TEXT: usize = 255;
@@ -99,16 +99,9 @@ impl Administration {
     ///
     /// # Errors
     /// As [`Administration::create_trunk`].
-    pub fn update_trunk(
-        &self,
-        auth_id: &str,
-        id: TrunkId,
-        fields: TrunkFields,
-        unless_changed: Option<u64>,
-    ) -> Result<TrunkRecord, Error> {
+    pub fn update_trunk(&self, auth_id: &str, id: TrunkId, fields: TrunkFields) -> Result<TrunkRecord, Error> {
         self.configure(auth_id, |draft| {
             let mut record = draft.trunk(id)?.clone();
-            unchanged(unless_changed, record.updated_at)?;
             self.fill_trunk(&mut record, fields, draft)?;
             record.updated_at = self.later(record.updated_at);
             draft.changes.update_trunk(&record)?;
@@ -121,9 +114,9 @@ impl Administration {
     ///
     /// # Errors
     /// [`Error::Conflict`] while it has calls, and for the default trunk.
-    pub fn delete_trunk(&self, auth_id: &str, id: TrunkId, unless_changed: Option<u64>) -> Result<(), Error> {
+    pub fn delete_trunk(&self, auth_id: &str, id: TrunkId) -> Result<(), Error> {
         self.configure(auth_id, |draft| {
-            unchanged(unless_changed, draft.trunk(id)?.updated_at)?;
+            draft.trunk(id)?;
             self.refuse_while_calls_are_up(id)?;
             draft.trunks.retain(|trunk| trunk.id != id);
             draft.changes.delete_trunk(id);

@@ -160,7 +160,7 @@ pub(super) async fn update(
     }
     let enabled = body.boolean(&["enabled"])?;
     let record = api.work(move |administration| {
-        administration.update_account(&auth_id, None, |record| record.enabled = enabled.unwrap_or(record.enabled))
+        administration.update_account(&auth_id, |record| record.enabled = enabled.unwrap_or(record.enabled))
     });
     Ok(Json(shown(&record.await?, api.administration.domain())))
 }
@@ -173,7 +173,7 @@ pub(super) async fn delete(
     _: Operator,
     AccountName(auth_id): AccountName,
 ) -> Result<StatusCode, ApiError> {
-    api.work(move |administration| administration.delete_account(&auth_id, None)).await?;
+    api.work(move |administration| administration.delete_account(&auth_id)).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -187,9 +187,8 @@ pub(super) async fn rotate(
 ) -> Result<(Extension<ShowsSecret>, Json<NewAccount>), ApiError> {
     let auth_token = random_token()?;
     let token_hash = token_hash(auth_token.as_bytes());
-    let record = api.work(move |administration| {
-        administration.update_account(&auth_id, None, |record| record.token_hash = token_hash)
-    });
+    let record = api
+        .work(move |administration| administration.update_account(&auth_id, |record| record.token_hash = token_hash));
     let account = shown(&record.await?, api.administration.domain());
     Ok((Extension(ShowsSecret), Json(NewAccount { account, auth_token })))
 }

@@ -123,7 +123,7 @@ pub(super) async fn update(
     body: Fields,
 ) -> Result<Json<AclEntry>, ApiError> {
     let (auth_id, id, fields) = (access.account.auth_id, name.id(KIND)?, fields(&body)?);
-    let record = api.work(move |administration| administration.update_acl_entry(&auth_id, id, fields, None)).await?;
+    let record = api.work(move |administration| administration.update_acl_entry(&auth_id, id, fields)).await?;
     Ok(Json(shown(record, query.is_full())))
 }
 
@@ -131,7 +131,7 @@ pub(super) async fn update(
 #[utoipa::path(delete, path = "/api/v1/Account/{auth_id}/ip-acl/{acl_id}", tag = "ip-acl", params(super::inputs::AccountPath, ("acl_id" = Uuid, Path, description = "Its id")), responses((status = 204, description = "Gone")))]
 pub(super) async fn delete(State(api): State<Arc<Api>>, access: Access, name: Name) -> Result<StatusCode, ApiError> {
     let (auth_id, id) = (access.account.auth_id, name.id(KIND)?);
-    api.work(move |administration| administration.delete_acl_entry(&auth_id, id, None)).await?;
+    api.work(move |administration| administration.delete_acl_entry(&auth_id, id)).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

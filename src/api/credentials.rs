@@ -167,7 +167,7 @@ pub(super) async fn update(
 ) -> Result<Json<Credential>, ApiError> {
     let (account, id, fields) = (access.account, name.id(KIND)?, fields(body)?);
     let auth_id = account.auth_id.clone();
-    let record = api.work(move |administration| administration.update_credential(&auth_id, id, fields, None)).await?;
+    let record = api.work(move |administration| administration.update_credential(&auth_id, id, fields)).await?;
     Ok(Json(Shown::new(&account, &api, query.is_full()).of(record)))
 }
 
@@ -175,7 +175,7 @@ pub(super) async fn update(
 #[utoipa::path(delete, path = "/api/v1/Account/{auth_id}/credentials/{credential_id}", tag = "credentials", params(super::inputs::AccountPath, ("credential_id" = Uuid, Path, description = "Its id")), responses((status = 204, description = "Gone")))]
 pub(super) async fn delete(State(api): State<Arc<Api>>, access: Access, name: Name) -> Result<StatusCode, ApiError> {
     let (auth_id, id) = (access.account.auth_id, name.id(KIND)?);
-    api.work(move |administration| administration.delete_credential(&auth_id, id, None)).await?;
+    api.work(move |administration| administration.delete_credential(&auth_id, id)).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

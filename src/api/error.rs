@@ -72,7 +72,6 @@ impl From<administration::Error> for ApiError {
             }
             Error::NotFound(_) => StatusCode::NOT_FOUND,
             Error::Conflict(_) => StatusCode::CONFLICT,
-            Error::Changed => StatusCode::PRECONDITION_FAILED,
             Error::Unavailable(cause) => {
                 tracing::error!(error = cause, "a change over the API was refused");
                 let text = "No change is taken at the moment; the log of the server says why";

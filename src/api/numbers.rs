@@ -139,7 +139,7 @@ pub(super) async fn delete(
     name: Name,
 ) -> Result<StatusCode, ApiError> {
     let (auth_id, e164) = (access.account.auth_id, name.number()?);
-    api.work(move |administration| administration.delete_number(&auth_id, &e164, None)).await?;
+    api.work(move |administration| administration.delete_number(&auth_id, &e164)).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

@@ -127,7 +127,7 @@ pub(super) async fn update(
 ) -> Result<Json<OriginationUri>, ApiError> {
     let (auth_id, id, fields) = (access.account.auth_id, name.id(KIND)?, fields(&body)?);
     let changed = move |administration: &crate::administration::Administration| {
-        administration.update_origination_uri(&auth_id, id, fields, None)
+        administration.update_origination_uri(&auth_id, id, fields)
     };
     Ok(Json(shown(api.work(changed).await?, query.is_full())))
 }
@@ -136,7 +136,7 @@ pub(super) async fn update(
 #[utoipa::path(delete, path = "/api/v1/Account/{auth_id}/origination-uris/{uri_id}", tag = "origination-uris", params(super::inputs::AccountPath, ("uri_id" = Uuid, Path, description = "Its id")), responses((status = 204, description = "Gone")))]
 pub(super) async fn delete(State(api): State<Arc<Api>>, access: Access, name: Name) -> Result<StatusCode, ApiError> {
     let (auth_id, id) = (access.account.auth_id, name.id(KIND)?);
-    api.work(move |administration| administration.delete_origination_uri(&auth_id, id, None)).await?;
+    api.work(move |administration| administration.delete_origination_uri(&auth_id, id)).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

@@ -166,7 +166,7 @@ pub(super) async fn update(
     body: Fields,
 ) -> Result<Json<Trunk>, ApiError> {
     let (auth_id, id, fields) = (access.account.auth_id, TrunkId(name.id(KIND)?), fields(&body)?);
-    let record = api.work(move |administration| administration.update_trunk(&auth_id, id, fields, None)).await?;
+    let record = api.work(move |administration| administration.update_trunk(&auth_id, id, fields)).await?;
     Ok(one(record, &api, &query))
 }
 
@@ -174,7 +174,7 @@ pub(super) async fn update(
 #[utoipa::path(delete, path = "/api/v1/Account/{auth_id}/trunks/{trunk_id}", tag = "trunks", params(super::inputs::AccountPath, ("trunk_id" = Uuid, Path, description = "Its id")), responses((status = 204, description = "Gone")))]
 pub(super) async fn delete(State(api): State<Arc<Api>>, access: Access, name: Name) -> Result<StatusCode, ApiError> {
     let (auth_id, id) = (access.account.auth_id, TrunkId(name.id(KIND)?));
-    api.work(move |administration| administration.delete_trunk(&auth_id, id, None)).await?;
+    api.work(move |administration| administration.delete_trunk(&auth_id, id)).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
