@@ -22,6 +22,8 @@ fn page_4000_costs_about_what_page_1_costs() {
     std::fs::write(&seed, rows).unwrap();
     let start = Instant::now();
     let server = Server::start_in(folder, &[("SIPWARD_ACCOUNT_SEED", seed.to_str().unwrap())]);
+    // It listens before it has loaded.
+    server.get("trunks");
     println!("{ROWS} credentials from a seed, start included: {:?}", start.elapsed());
     let offset = |page: usize| format!("trunks/credentials?limit=20&offset={}", (page - 1) * 20);
     let time = |path: &str| {

@@ -56,8 +56,9 @@ fn guessing_tokens_is_slowed_down_for_the_guesser_alone() {
     assert_eq!(operator("wrong-operator-token"), 429);
     // Whoever has been right from there goes on.
     server.account("GET", "trunks", None).is(200);
-    let log = server.log();
-    assert!(log.contains("API authentication refused peer=127.0.0.1 reason=wrong_token"), "{log}");
+    let refusal = "API authentication refused peer=127.0.0.1 reason=wrong_token";
+    let log = server.log_with(refusal);
+    assert!(log.contains(refusal), "{log}");
     assert!(!log.contains("guess-") && !log.contains(TOKEN), "{log}");
 }
 
@@ -80,7 +81,7 @@ fn every_answer_and_log_line_has_the_id_of_its_request() {
     assert_eq!(answer.header("x-request-id"), Some("client-chose-this.1"));
     let made = ask("/healthz", "\"quoted\" and long");
     assert_eq!(made.header("x-request-id").unwrap().len(), 36, "{made:?}");
-    let log = server.log();
+    let log = server.log_with("client-chose-this.1");
     let line = log.lines().find(|line| line.contains("client-chose-this.1")).expect("a line");
     assert!(
         line.contains("path=\"/nothing\"") && line.contains("status=404") && line.contains("peer=127.0.0.1"),

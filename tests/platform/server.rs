@@ -88,6 +88,15 @@ impl Server {
         std::fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
     }
 
+    /// The log once `text` is in it: it is written behind the answers. Without `text`, the log as it is five seconds on.
+    pub fn log_with(&self, text: &str) -> String {
+        let deadline = Instant::now() + Duration::from_secs(5);
+        while !self.log().contains(text) && Instant::now() < deadline {
+            sleep(Duration::from_millis(10));
+        }
+        self.log()
+    }
+
     /// Asks it to end, waits, and hands the folder over.
     pub fn stop(mut self) -> TempDir {
         Command::new("kill").arg(self.child.id().to_string()).status().unwrap();
